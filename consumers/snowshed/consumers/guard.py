@@ -1,0 +1,215 @@
+"""Wraps calls so that they obey the decisions in force and the local brakes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar, cast
+
+from snowshed.consumers.brakes.rate_meter import RateMeter
+from snowshed.consumers.brakes.stack import Brake, Brakes, Refusal
+from snowshed.consumers.effective import Effective
+from snowshed.consumers.permit import Outcome, Permit
+from snowshed.consumers.view import DecisionView
+from snowshed.schemas.errors import Rejected
+from snowshed.schemas.propagation import Criticality, call_context
+
+__all__ = ["Guard", "GuardEvent", "GuardStats"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_REFRESH = 0.05
+_ROLL = 1.0
+_BASELINE_MEMORY = 30.0
+_BASELINE_KNOWN_AFTER = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class GuardEvent:
+    """A call was refused, or would have been by a shadow decision."""
+
+    scope: str
+    operation: str
+    criticality: Criticality
+    attempt: int
+    refusal: Refusal
+    enforced: bool
+    """False when the call went on because the decision is only a shadow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardStats:
+    """What a Guard has done since it was made, and what it obeys."""
+
+    admitted: int
+    in_flight: int
+    rejected: dict[Brake, int]
+    would_have_rejected: dict[Criticality, int]
+    """Calls that shadow decisions would have refused, by class."""
+    outcomes: dict[Outcome, int]
+    baseline: float | None
+    """Admitted first attempts per second, frozen while a decision is in force; None until it is known."""
+    effective: Effective
+    last_explanation: str
+    """Why the last refused call was refused; empty before the first."""
+
+
+def _ignore(_event: GuardEvent) -> None:
+    """The default listener."""
+
+
+class Guard:
+    """Admits or refuses calls to one scope; safe to share between threads and tasks.
+
+    Usable as `with guard(operation="read"):`, as `async with guard():`, or as a decorator, `@guard.protect`. What is not
+    given for a call is inherited from the request being served. Nothing here waits or does I/O: without a view, or when
+    the control plane is lost, the retry budget alone is left.
+
+    Args:
+        scope: the service, API or dataset that is called, or that this process is.
+        view: where decisions come from; None for local brakes only.
+        caller: the calling service, to also obey decisions about the edge `caller>scope`.
+        clock: monotonic seconds, the same clock as the view's.
+        rng: random numbers in [0, 1).
+        on_event: called at every refusal, in the caller's thread.
+    """
+
+    def __init__(
+        self,
+        scope: str,
+        *,
+        view: DecisionView | None = None,
+        caller: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        rng: Callable[[], float] = random.random,
+        on_event: Callable[[GuardEvent], None] = _ignore,
+    ) -> None:
+        self.scope = scope
+        self._view = view
+        self._caller = caller
+        self._clock = clock
+        self._rng = rng
+        self._on_event = on_event
+        self._lock = threading.Lock()
+        now = clock()
+        self._book: object = None
+        self._refresh_at = now
+        self._effective = Effective(scope=scope)
+        self._brakes = Brakes(self._effective, now)
+        self._shadow: Brakes | None = None
+        self._baseline = RateMeter(_BASELINE_MEMORY, now)
+        self._roll_at = now + _ROLL
+        self._admitted = 0
+        self._in_flight = 0
+        self._rejected: Counter[Brake] = Counter()
+        self._would_have_rejected: Counter[Criticality] = Counter()
+        self._outcomes: Counter[Outcome] = Counter()
+        self._last_explanation = ""
+
+    def __call__(
+        self,
+        operation: str = "",
+        *,
+        attempt: int | None = None,
+        criticality: Criticality | None = None,
+        cohort: int | None = None,
+        exempt: bool = False,
+    ) -> Permit:
+        """Admits a call and returns its permit.
+
+        Args:
+            operation: what is called, for events.
+            attempt: 0 for a first attempt; inherited when left out.
+            criticality: the call's class; inherited when left out.
+            cohort: 0 to 127 within the class; inherited when left out.
+            exempt: never refuse it: heartbeats, health checks.
+
+        Raises:
+            Rejected: a brake refused the call.
+        """
+        context = call_context()
+        attempt = context.attempt if attempt is None else attempt
+        criticality = context.criticality if criticality is None else criticality
+        cohort = context.cohort if cohort is None else cohort
+        now = self._clock()
+        with self._lock:
+            self._refresh(now)
+            refusal = None if exempt else self._brakes.check(criticality, cohort, attempt, self._rng(), now)
+            if refusal is None:
+                self._admitted += 1
+                self._in_flight += 1
+                if attempt == 0 and not exempt:
+                    self._baseline.add()
+        if refusal is not None:
+            raise self._reject(refusal, operation, criticality, attempt)
+        if self._shadow is not None and not exempt:
+            self._check_shadow(operation, criticality, cohort, attempt, now)
+        return Permit(self._release)
+
+    admit = __call__
+
+    def retry_allowed(self, attempt: int = 1) -> bool:
+        """Whether retry number `attempt` may be scheduled; charges the budget, so ask once per retry, before the wait."""
+        now = self._clock()
+        with self._lock:
+            self._refresh(now)
+            refusal = self._brakes.schedule_retry(attempt)
+        if refusal is None:
+            return True
+        self._note(refusal, "", call_context().criticality, attempt)
+        return False
+
+    def protect(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Admits every call of a function, plain or async, under its name."""
+        name = function.__qualname__
+        if inspect.iscoroutinefunction(function):
+            return cast(Callable[_P, _R], self._protect_async(function, name))
+
+        @functools.wraps(function)
+        def protected(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with self(name):
+                return function(*args, **kwargs)
+
+        return protected
+
+    def _protect_async(
+        self, function: Callable[_P, Coroutine[Any, Any, _R]], name: str
+    ) -> Callable[_P, Coroutine[Any, Any, _R]]:
+        @functools.wraps(function)
+        async def protected(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with self(name):
+                return await function(*args, **kwargs)
+
+        return protected
+
+    @property
+    def effective(self) -> Effective:
+        """What is in force now; its degrade level steers the host's feature knobs."""
+        now = self._clock()
+        with self._lock:
+            self._refresh(now)
+            return self._effective
+
+    @property
+    def stats(self) -> GuardStats:
+        """A snapshot of all counts."""
+        now = self._clock()
+        with self._lock:
+            self._refresh(now)
+            return GuardStats(
+                admitted=self._admitted,
+                in_flight=self._in_flight,
+                rejected=dict(self._rejected),
+                would_have_rejected=dict(self._would_have_rejected),
+                outcomes=dict(self._outcomes),
+                baseline=self._known_baseline(now),
+                effective=self._effective,
+                last_explanation=self._last_explanation,
+            )

@@ -1,0 +1,145 @@
+"""A Kafka consumer that assigns itself every partition of some topics and knows how far behind it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from math import inf
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from snowshed.consumers.progress import Partition, Progress
+from snowshed.schemas.connection import KafkaConnection, Property
+from snowshed.schemas.errors import ConfigurationError
+
+__all__ = ["TopicReader"]
+
+_LOOK_INTERVAL = 2.0
+_LOOK_INTERVAL_UNSETTLED = 0.5
+_LOOK_TIMEOUT = 2.0
+_POLL_TIMEOUT = 0.1
+_BATCH = 1000
+_READING: Mapping[str, Property] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "isolation.level": "read_committed",
+    "auto.offset.reset": "earliest",
+    "allow.auto.create.topics": False,
+    "queued.max.messages.kbytes": 16384,
+    "fetch.error.backoff.ms": 100,
+    "reconnect.backoff.max.ms": 1000,
+    "socket.timeout.ms": 10_000,
+    "log_level": 0,
+}
+"""Short back-offs, because a decision is worth something for seconds; silent, because the follower reports changes."""
+
+
+class TopicReader:
+    """Reads committed messages from the beginning of every partition; to be used by one thread.
+
+    Raises:
+        ConfigurationError: a Kafka property is wrong; an absent broker is no error.
+    """
+
+    def __init__(self, connection: KafkaConnection, topics: Sequence[str], name: str) -> None:
+        self._topics = tuple(topics)
+        self._progress = Progress()
+        self.connected: bool | None = None
+        """Whether the broker answered when it was last asked; None before that."""
+        self.failure = ""
+        """Why it did not."""
+        self._next_look = 0.0
+        identity = {"group.id": f"snowshed-{name}", "client.id": f"snowshed-{name}"}
+        properties = connection.librdkafka({**_READING, **identity})
+        try:
+            self._consumer = Consumer({**properties, "error_cb": self._on_error})
+        except (KafkaException, ValueError, TypeError) as error:
+            raise ConfigurationError(f"Kafka refuses the connection's properties: {error}; correct them") from error
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that existed has once been read to its end."""
+        return self._progress.caught_up
+
+    def current_at(self) -> float:
+        """The monotonic time at which everything committed was last known to be read; -inf before the first."""
+        return self._progress.current_at()
+
+    def poll(self) -> list[Message]:
+        """The messages that have arrived, after a wait of at most a tenth of a second (seconds when Kafka is away)."""
+        if time.monotonic() >= self._next_look:
+            self._look()
+        first = self._consumer.poll(_POLL_TIMEOUT)
+        if first is None:
+            return []
+        # `poll` returns at once when something arrives; `consume` alone would wait to fill its batch.
+        return [message for message in (first, *self._consumer.consume(_BATCH, 0)) if self._is_data(message)]
+
+    def advance(self, message: Message) -> None:
+        """This message has been dealt with."""
+        self._progress.read(_partition(message), message.offset() or 0, time.monotonic())
+
+    def close(self) -> None:
+        """Releases the connection."""
+        self._consumer.close()
+
+    def _look(self) -> None:
+        """Asks the broker which partitions exist, which also proves that it is there."""
+        try:
+            partitions, complete = self._partitions()
+        except KafkaException as error:
+            self.connected, self.failure = False, str(error.args[0])
+            self._next_look = time.monotonic() + _LOOK_INTERVAL_UNSETTLED
+            return
+        now = time.monotonic()
+        back = self.connected is False
+        if back:
+            self._progress.suspect()
+        # Assigning again makes the broker report the end of every partition anew.
+        if self._progress.expect(partitions, now) or back:
+            self._assign()
+        self.connected = True
+        settled = complete and self._progress.current_at() > -inf
+        self._next_look = now + (_LOOK_INTERVAL if settled else _LOOK_INTERVAL_UNSETTLED)
+
+    def _partitions(self) -> tuple[set[Partition], bool]:
+        """What exists, and whether that is all that is followed."""
+        found: set[Partition] = set()
+        complete = True
+        for topic in self._topics:
+            metadata = self._consumer.list_topics(topic, timeout=_LOOK_TIMEOUT).topics[topic]
+            found.update((topic, partition) for partition in metadata.partitions)
+            if metadata.error is None:
+                continue
+            complete = False
+            if metadata.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                # A topic without a leader for a moment is still the topic that was read so far.
+                found.update(known for known in self._progress.positions if known[0] == topic)
+        return found, complete
+
+    def _assign(self) -> None:
+        self._consumer.assign(
+            [
+                TopicPartition(topic, partition, OFFSET_BEGINNING if offset is None else offset)
+                for (topic, partition), offset in sorted(self._progress.positions.items())
+            ]
+        )
+
+    def _is_data(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name for it
+            self._progress.reached_end(_partition(message), message.offset() or 0, time.monotonic())
+        else:
+            self._next_look = 0.0
+        return False
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own name for it
+            self._next_look = min(self._next_look, time.monotonic() + _LOOK_INTERVAL_UNSETTLED)
+
+
+def _partition(message: Message) -> Partition:
+    return message.topic() or "", message.partition() or 0

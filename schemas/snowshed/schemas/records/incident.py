@@ -1,0 +1,68 @@
+"""An incident: one record that grows from its first evidence to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["Cause", "Evidence", "Incident", "IncidentKind", "IncidentStatus"]
+
+
+class IncidentKind(Enum):
+    """What went wrong."""
+
+    NODE_FAILED = "node_failed"
+    REPLICA_LAG = "replica_lag"
+    RETRY_AMPLIFICATION = "retry_amplification"
+    OVERLOAD = "overload"
+
+
+class IncidentStatus(Enum):
+    """Whether the condition still holds."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A suspected cause with its score, 0 to 1."""
+
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One measured value that led to a judgement, and where in the log it stands."""
+
+    series: str
+    value: float
+    threshold: float
+    unit: str
+    at: float
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """What happened to whom since when, what proves it, and what was decided."""
+
+    incident_id: str
+    domain: str
+    kind: IncidentKind
+    status: IncidentStatus
+    subject: str
+    """The node, edge, service or dataset/replica it is about."""
+    summary: str
+    opened_at: float
+    updated_at: float
+    closed_at: float | None = None
+    members: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    decisions: tuple[str, ...] = ()
+    confidence: float
+    detector_lag: float

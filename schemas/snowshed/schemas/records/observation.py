@@ -1,0 +1,142 @@
+"""What level 1 concludes and hands to level 2: health of nodes and edges, replication lag.
+
+`NodeHealth`, `EdgeObservations` and `Lag` travel on the observations topic, keyed by domain; `NodeHealth`, `EdgeHealth`
+and `Lag` also stand on their compacted topics as the current state of the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from math import nan
+
+__all__ = ["EdgeHealth", "EdgeObservations", "EdgeStatus", "Lag", "LagStatus", "Liveness", "NodeHealth"]
+
+
+class Liveness(Enum):
+    """State of a node in the failure detector."""
+
+    ALIVE = "alive"
+    SUSPECT = "suspect"
+    DEAD = "dead"
+    LEFT = "left"
+    OBSERVER_SUSPECT = "observer_suspect"
+    """So many nodes fell silent at once that the path to them is the likelier culprit."""
+
+
+class EdgeStatus(Enum):
+    """State of a call edge."""
+
+    OK = "ok"
+    OVERLOADED = "overloaded"
+    AMPLIFIED = "amplified"
+    SILENT = "silent"
+
+
+class LagStatus(Enum):
+    """State of a replica against its lag objective."""
+
+    FRESH = "fresh"
+    BEHIND = "behind"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHealth:
+    """What the failure detector holds of one node."""
+
+    domain: str
+    node: str
+    service: str
+    zone: str
+    host: str
+    status: Liveness
+    since: float
+    last_seen: float
+    interval: float
+    phi: float
+    observed_at: float
+    detector_lag: float
+    cpu: float = nan
+    memory: float = nan
+    pool: float = nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeHealth:
+    """The last window of one call edge, for people and dashboards."""
+
+    domain: str
+    caller: str
+    callee: str
+    status: EdgeStatus
+    since: float
+    observed_at: float
+    rate: float
+    """Attempts per second."""
+    error_ratio: float
+    rejected_ratio: float
+    amplification: float
+    """Attempts per first attempt, A/F."""
+    p50: float
+    p90: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeObservations:
+    """The last window of every edge of a domain that one level-1 partition owns, by column.
+
+    Row `i` is the edge (`strings[caller[i]]`, `strings[callee[i]]`). Counts are sums over `span[i]` seconds;
+    `base_*` are the learned normal values, NaN while too little has been seen.
+    """
+
+    domain: str
+    partition: int
+    observed_at: float
+    detector_lag: float
+    strings: tuple[str, ...]
+    caller: tuple[float, ...]
+    callee: tuple[float, ...]
+    span: tuple[float, ...]
+    reporters: tuple[float, ...]
+    first: tuple[float, ...]
+    attempts: tuple[float, ...]
+    ok: tuple[float, ...]
+    error_local: tuple[float, ...]
+    error_downstream: tuple[float, ...]
+    rejected: tuple[float, ...]
+    timeout: tuple[float, ...]
+    in_flight_max: tuple[float, ...]
+    queue_delay_mean: tuple[float, ...]
+    queue_delay_max: tuple[float, ...]
+    p50: tuple[float, ...]
+    p90: tuple[float, ...]
+    p99: tuple[float, ...]
+    base_first_rate: tuple[float, ...]
+    base_ok_ratio: tuple[float, ...]
+    base_p90: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far a replica is behind its source: an interval that holds the truth, never a point."""
+
+    domain: str
+    dataset: str
+    replica: str
+    system: str
+    status: LagStatus
+    since: float
+    low: float
+    """Seconds; the replica is at least this stale."""
+    high: float
+    """Seconds; the replica is at most this stale."""
+    bytes_behind: float
+    poll_period: float
+    slo: float
+    observed_at: float
+    detector_lag: float
+    evidence_offset: int
+    """Offset of the newest marker used, in the marker topic's partition `evidence_partition`."""
+    evidence_partition: int

@@ -1,0 +1,196 @@
+"""Timing batches of many messages as one set of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snowshed.schemas.codec import FRAME_BYTES, Codec
+from snowshed.schemas.errors import DecodeError, SchemaMismatch
+from snowshed.schemas.records import TimingBatch, Vantage
+from snowshed.schemas.sketch import BUCKETS
+from snowshed.streams.edges.layout import COLUMNS, Layout, Unusual, packed, string_table, walk
+from snowshed.streams.folding import Decoded, Message, Reject
+
+__all__ = ["NUMBERS", "TimingColumns", "TimingReader"]
+
+NUMBERS = COLUMNS[COLUMNS.index("first") : COLUMNS.index("latency_end")]
+"""Names of the rows' numbers."""
+
+_EMPTY = TimingBatch(
+    reporter="",
+    service="",
+    callee="",
+    vantage=Vantage.CALLER,
+    window_start=0.0,
+    window=1.0,
+    sent_at=0.0,
+    strings=(),
+    latency_bucket=(),
+    latency_count=(),
+    caller=(),
+    operation=(),
+    statement=(),
+    first=(),
+    attempts=(),
+    ok=(),
+    error_local=(),
+    error_downstream=(),
+    rejected=(),
+    timeout=(),
+    in_flight_max=(),
+    queue_delay_sum=(),
+    queue_delay_max=(),
+    latency_sum=(),
+    latency_end=(),
+)
+_FIRST = COLUMNS.index("first")
+_CALLER = COLUMNS.index("caller")
+_ENDS = COLUMNS.index("latency_end")
+
+_Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimingColumns:
+    """Timing batches in log order: one entry a message, one a row of all messages, one a latency bucket of all rows."""
+
+    reporters: tuple[str, ...]
+    callees: tuple[str, ...]
+    vantages: tuple[Vantage, ...]
+    windows: tuple[float, ...]
+    urgent: tuple[bool, ...]
+    offsets: tuple[int, ...]
+    callers: tuple[str, ...]
+    """Names of the callers, without duplicates, in order of appearance."""
+    message_of_row: _Ints
+    caller_of_row: _Ints
+    """Indexes into `callers`."""
+    values: NDArray[np.float64]
+    """Shape (`len(NUMBERS)`, rows)."""
+    row_of_bucket: _Ints
+    buckets: _Ints
+    counts: NDArray[np.float64]
+
+
+class TimingReader:
+    """Reads timing batches, remembering at most `remembered` different tables of strings.
+
+    The memory only saves work; it never changes what is read.
+    """
+
+    def __init__(self, codec: Codec, remembered: int = 4096) -> None:
+        self._codec = codec
+        self._remembered = remembered
+        self._tables: dict[bytes, tuple[str, ...]] = {}
+        self._frame = codec.encode(_EMPTY)[:FRAME_BYTES]
+
+    def read(self, messages: Sequence[Message]) -> Decoded[TimingColumns]:
+        """The readable batches by column, and the rest with its reasons."""
+        builder = _Builder()
+        rejects: list[Reject] = []
+        for message in messages:
+            try:
+                builder.add(message.offset, *self._layout(message.value))
+            except DecodeError as error:
+                rejects.append(Reject(message, error))
+        return Decoded(builder.columns(), tuple(rejects))
+
+    def _layout(self, value: bytes | None) -> tuple[Layout, tuple[str, ...]]:
+        if value is not None and value.startswith(self._frame):
+            try:
+                layout = walk(value, FRAME_BYTES)
+                return layout, self._strings(layout.strings)
+            except Unusual:
+                pass
+        record = self._codec.decode(value)
+        if not isinstance(record, TimingBatch):
+            raise SchemaMismatch(f"a {type(record).__name__} stands where timing batches belong")
+        try:
+            return packed(record), record.strings
+        except Unusual:
+            raise SchemaMismatch(f"timing batch of {record.reporter}: its columns differ in length") from None
+
+    def _strings(self, strings: bytes) -> tuple[str, ...]:
+        table = self._tables.get(strings)
+        if table is None:
+            table = string_table(strings)
+            if len(self._tables) >= self._remembered:
+                self._tables.clear()
+            self._tables[strings] = table
+        return table
+
+
+class _Builder:
+    """Collects layouts and joins them."""
+
+    def __init__(self) -> None:
+        self._layouts: list[Layout] = []
+        self._offsets: list[int] = []
+        self._callers: dict[str, int] = {}
+        self._caller_of_row: list[_Ints] = []
+
+    def add(self, offset: int, layout: Layout, strings: tuple[str, ...]) -> None:
+        """Take one batch in; raises SchemaMismatch for numbers that cannot be."""
+        _check(layout, len(strings))
+        indexes = layout.values[_CALLER].astype(np.int64)
+        used = np.unique(indexes).tolist() if len(indexes) else []
+        mapping = np.zeros(len(strings), np.int64)
+        for index in used:
+            mapping[index] = self._callers.setdefault(strings[index], len(self._callers))
+        self._caller_of_row.append(mapping[indexes])
+        self._layouts.append(layout)
+        self._offsets.append(offset)
+
+    def columns(self) -> TimingColumns:
+        """All batches taken in."""
+        layouts = self._layouts
+        rows = [layout.values.shape[1] for layout in layouts]
+        per_row = [_lengths(layout) for layout in layouts]
+        return TimingColumns(
+            reporters=tuple([layout.reporter for layout in layouts]),
+            callees=tuple([layout.callee for layout in layouts]),
+            vantages=tuple([layout.vantage for layout in layouts]),
+            windows=tuple([layout.window for layout in layouts]),
+            urgent=tuple([layout.urgent for layout in layouts]),
+            offsets=tuple(self._offsets),
+            callers=tuple(self._callers),
+            message_of_row=np.repeat(np.arange(len(layouts)), rows),
+            caller_of_row=_integers(self._caller_of_row),
+            values=_stacked([layout.values[_FIRST:_ENDS] for layout in layouts]),
+            row_of_bucket=np.repeat(np.arange(sum(rows)), _integers(per_row)),
+            buckets=_integers([layout.buckets for layout in layouts]),
+            counts=_integers([layout.counts for layout in layouts]).astype(np.float64),
+        )
+
+
+def _check(layout: Layout, strings: int) -> None:
+    values, buckets, counts = layout.values, layout.buckets, layout.counts
+    ends = values[_ENDS]
+    sound = (
+        0.0 < layout.window < float("inf")
+        and (values.size == 0 or (values.min() >= 0.0 and bool(np.isfinite(values.max()))))
+        and (values.size == 0 or values[_CALLER].max() < strings)
+        and (buckets.size == 0 or (buckets.min() >= 0.0 and buckets.max() < BUCKETS))
+        and (counts.size == 0 or (counts.min() >= 0.0 and bool(np.isfinite(counts.max()))))
+        and bool((ends[1:] >= ends[:-1]).all())
+        and (ends[-1] if ends.size else 0.0) == len(buckets)
+    )
+    if not sound:
+        reason = "a number is negative, not finite or points outside its table"
+        raise SchemaMismatch(f"timing batch of {layout.reporter} on {layout.callee}: {reason}")
+
+
+def _lengths(layout: Layout) -> _Ints:
+    return np.diff(layout.values[_ENDS], prepend=np.float32(0)).astype(np.int64)
+
+
+def _integers(parts: Sequence[_Ints | NDArray[np.float32]]) -> _Ints:
+    return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, np.int64)
+
+
+def _stacked(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    return np.concatenate(parts, axis=1, dtype=np.float64) if parts else np.empty((len(NUMBERS), 0))

@@ -1,0 +1,178 @@
+"""What is remembered of one node, and what one more beat makes of it."""
+
+from __future__ import annotations
+
+from math import isnan, nan
+from typing import NamedTuple
+
+import orjson
+
+from snowshed.schemas.records import Liveness, NodeStatus
+from snowshed.streams.health.arrivals import deviation, learn
+from snowshed.streams.health.columns import NodeIdentity
+from snowshed.streams.policy import HealthPolicy
+
+__all__ = ["GONE", "Beat", "NodeState", "dump", "load", "receive", "silence_limit"]
+
+GONE = frozenset({Liveness.LEFT, Liveness.DEAD})
+"""States without an expectation of further beats."""
+
+_STATED = {NodeStatus.UP: Liveness.ALIVE, NodeStatus.LEAVING: Liveness.LEFT, NodeStatus.ENDED: Liveness.DEAD}
+
+
+class Beat(NamedTuple):
+    """The numbers of a heartbeat that the detector uses."""
+
+    seq: float
+    sent_at: float
+    monotonic: float
+    interval: float
+    local_health: float
+    cpu: float
+    memory: float
+    pool: float
+
+
+class NodeState(NamedTuple):
+    """A node in constant size: the interval statistics are exponentially weighted, no samples are kept.
+
+    A named tuple, because one is made for every beat.
+    """
+
+    node: str
+    service: str
+    zone: str
+    host: str
+    seq: float
+    sent_at: float
+    monotonic: float
+    interval: float
+    """The interval the node promises, which is where learning starts from."""
+    mean: float
+    variance: float
+    samples: float
+    last_seen: float
+    """Append time of the newest beat."""
+    local_health: float
+    cpu: float
+    memory: float
+    pool: float
+    status: Liveness
+    since: float
+    reported: float
+    """Time of the last report."""
+    suspected_at: float
+    """When the present suspicion began; 0 without one."""
+
+
+_STATUS = NodeState._fields.index("status")
+_VERSION = 1
+
+
+def dump(state: NodeState) -> bytes:
+    """The state as JSON, led by the version of this form."""
+    return orjson.dumps((_VERSION, *state))
+
+
+def load(raw: bytes) -> NodeState:
+    """The state that `dump` was given."""
+    _, *values = orjson.loads(raw)
+    values = [nan if value is None else value for value in values]
+    values[_STATUS] = Liveness(values[_STATUS])
+    return NodeState(*values)
+
+
+def silence_limit(state: NodeState, quantile: float, policy: HealthPolicy) -> float:
+    """Seconds of silence that make a healthy node suspect, for a detector that is itself well."""
+    mean = state.mean
+    return mean + quantile * deviation(mean, state.variance, policy)
+
+
+def receive(
+    state: NodeState | None, identity: NodeIdentity, beat: Beat, appended: float, policy: HealthPolicy
+) -> NodeState:
+    """The node after one more beat; one that is older than what is known changes nothing.
+
+    A sequence number that falls while a clock advances is a new incarnation, whose intervals are learned afresh.
+    """
+    if state is None:
+        return _fresh(identity, beat, appended)
+    if identity.status is NodeStatus.ENDED:
+        return _ended(state, beat, appended)
+    if beat.monotonic <= state.monotonic and beat.sent_at <= state.sent_at:
+        return state
+    if beat.seq <= state.seq or beat.monotonic <= state.monotonic or beat.interval != state.interval:
+        return _carried(state, _fresh(identity, beat, appended))
+    status = _STATED[identity.status]
+    mean, variance, samples = state.mean, state.variance, state.samples
+    if beat.seq == state.seq + 1.0 and state.status is Liveness.ALIVE:
+        elapsed = beat.monotonic - state.monotonic
+        mean, variance, samples = learn(mean, variance, samples, elapsed, policy.window)
+    return NodeState(
+        state.node,
+        identity.service,
+        identity.zone,
+        identity.host,
+        beat.seq,
+        beat.sent_at,
+        beat.monotonic,
+        beat.interval,
+        mean,
+        variance,
+        samples,
+        appended,
+        beat.local_health,
+        nan if isnan(beat.cpu) else beat.cpu,
+        nan if isnan(beat.memory) else beat.memory,
+        nan if isnan(beat.pool) else beat.pool,
+        status,
+        state.since if status is state.status else appended,
+        state.reported,
+        0.0,
+    )
+
+
+def _fresh(identity: NodeIdentity, beat: Beat, appended: float) -> NodeState:
+    return NodeState(
+        node=identity.node,
+        service=identity.service,
+        zone=identity.zone,
+        host=identity.host,
+        seq=beat.seq,
+        sent_at=beat.sent_at,
+        monotonic=beat.monotonic,
+        interval=beat.interval,
+        mean=beat.interval,
+        variance=0.0,
+        samples=0.0,
+        last_seen=appended,
+        local_health=beat.local_health,
+        cpu=nan if isnan(beat.cpu) else beat.cpu,
+        memory=nan if isnan(beat.memory) else beat.memory,
+        pool=nan if isnan(beat.pool) else beat.pool,
+        status=_STATED[identity.status],
+        since=appended,
+        reported=0.0,
+        suspected_at=0.0,
+    )
+
+
+def _carried(old: NodeState, new: NodeState) -> NodeState:
+    since = old.since if new.status is old.status else new.since
+    return new._replace(since=since, reported=old.reported)
+
+
+def _ended(state: NodeState, beat: Beat, appended: float) -> NodeState:
+    """A host agent saw the process end: dead at once, unless a beat was sent after that.
+
+    The end's own clocks are kept, so that beats which were still under way are older than it.
+    """
+    if beat.sent_at <= state.sent_at:
+        return state
+    return state._replace(
+        sent_at=beat.sent_at,
+        monotonic=max(beat.monotonic, state.monotonic),
+        status=Liveness.DEAD,
+        since=state.since if state.status is Liveness.DEAD else appended,
+        suspected_at=0.0,
+    )

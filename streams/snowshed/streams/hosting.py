@@ -1,0 +1,140 @@
+"""Builds a worker: a Faust app whose agents judge what the transactional core reads.
+
+Faust supervises, restarts and hosts; it opens no Kafka connection of its own (docs/adr/0002-exactly-once-core.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import faust
+import mode
+import structlog
+from faust.app.base import BootStrategy
+
+from snowshed.schemas.codec import Codec
+from snowshed.streams import logs
+from snowshed.streams.agents.folds import folds
+from snowshed.streams.agents.judging import Agents, declare
+from snowshed.streams.folding import Fold
+from snowshed.streams.metrics import Metrics
+from snowshed.streams.policy_file import read_policy
+from snowshed.streams.provision import provision
+from snowshed.streams.serving import PageServer
+from snowshed.streams.settings import WorkerSettings
+from snowshed.streams.transactions.core import Core
+from snowshed.streams.transactions.protocol import choose, read_broker_limits
+
+__all__ = ["EXIT_FATAL", "Hosted", "build"]
+
+log = structlog.get_logger()
+
+EXIT_FATAL = 70
+"""Exit code of a worker that must leave at once, most often because a successor has fenced it."""
+
+
+class _WithoutKafka(BootStrategy):
+    """Boots agents, services and sensors only: the log belongs to the transactional core."""
+
+    enable_kafka = False
+
+
+class Hosted(faust.App):
+    """The Faust app of a worker."""
+
+    BootStrategy = _WithoutKafka
+
+
+def build(settings: WorkerSettings) -> Hosted:
+    """The app for these settings: its agents, the core's service and the page's server.
+
+    Raises:
+        ConfigurationError: a setting or the policy file is wrong.
+    """
+    connection = settings.connection
+    judged = folds(read_policy(settings.policy), Codec.from_settings(settings.registry_url))
+    app = Hosted(
+        settings.app,
+        broker=f"kafka://{connection.bootstrap}",
+        store="memory://",
+        autodiscover=False,
+        topic_disable_leader=True,
+        worker_redirect_stdouts=False,
+        logging_config=logs.logging_config(settings.log_format, settings.log_level),
+    )
+    metrics = Metrics()
+    core = CoreService(settings, judged, declare(app, judged), metrics)
+    app.service(core)
+    app.web_server(PageServer(settings, metrics, ready=lambda: core.ready))
+    return app
+
+
+class CoreService(mode.Service):
+    """Runs the transactional core inside the worker and takes the worker down with it.
+
+    Args:
+        settings: the worker's settings.
+        judged: folds by agent name.
+        agents: the agents that run them.
+        metrics: is told what lanes do.
+    """
+
+    def __init__(
+        self, settings: WorkerSettings, judged: Mapping[str, Fold[Any, Any]], agents: Agents, metrics: Metrics
+    ) -> None:
+        super().__init__()
+        self._settings, self._judged, self._agents, self._metrics = settings, judged, agents, metrics
+        self._core: Core | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker is in its group and all its lanes are open."""
+        core = self._core
+        return core is not None and bool(core.member_id) and all(lane.opened for lane in core.lanes)
+
+    async def on_start(self) -> None:
+        """Create what topics are missing, choose the group protocol and begin to consume."""
+        logs.configure(self._settings.log_format, self._settings.log_level)
+        self._agents.bind(asyncio.get_running_loop())
+        self._core = await asyncio.to_thread(self._open)
+
+    async def on_stop(self) -> None:
+        """Finish running transactions and leave the group."""
+        if self._core is not None:
+            await asyncio.to_thread(self._core.stop)
+
+    def _open(self) -> Core:
+        settings = self._settings
+        created = provision(settings.connection, settings.topics)
+        if created:
+            log.info("topics_created", topics=created)
+        group = choose(
+            settings.app,
+            read_broker_limits(settings.connection),
+            protocol=settings.group_protocol,
+            session=settings.session,
+        )
+        core = Core(
+            connection=settings.connection,
+            topics=settings.topics,
+            codec=Codec.from_settings(settings.registry_url),
+            group=group,
+            folds=self._judged,
+            judge=self._agents,
+            watcher=self._metrics,
+            limits=settings.limits,
+            fatal=_leave,
+        )
+        core.start()
+        return core
+
+
+def _leave(reason: str) -> None:
+    """End the process at once: a fenced producer or a broken consumer can only be replaced by a new process."""
+    log.critical("worker_leaving", reason=reason, exit_code=EXIT_FATAL)
+    sys.stderr.flush()
+    os._exit(EXIT_FATAL)

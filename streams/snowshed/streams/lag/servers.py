@@ -1,0 +1,143 @@
+"""What is remembered of a source and of a replica: constant size each."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from math import isfinite, nan
+
+from snowshed.schemas.records import LagStatus, Marker
+
+__all__ = ["Replica", "Source", "first_newer", "seen", "written"]
+
+_HISTORY = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A writer of marker rows and the server it writes at."""
+
+    dataset: str
+    server: str
+    system: str
+    writer: str
+    seen_at: float
+    monotonic: float
+    appended: float
+    row_period: float
+    poll_period: float
+    position: float
+    """Bytes of log written, as far as this server says."""
+    offset: int
+    history: tuple[tuple[float, float], ...]
+    """(version, written_at) of rows by ascending version, thinned out towards the past."""
+    status: LagStatus = LagStatus.FRESH
+    since: float
+    reported: float = 0.0
+    """Time of the last report."""
+    news: bool = True
+    """Whether a marker came since the last report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A server that applies rows, by its newest marker."""
+
+    dataset: str
+    server: str
+    system: str
+    node: str
+    writer: str
+    version: float
+    written_at: float
+    seen_at: float
+    monotonic: float
+    appended: float
+    row_period: float
+    poll_period: float
+    position: float
+    source_position: float
+    offset: int
+    newer: float | None = None
+    """When, on the writer's clock, the first row newer than `version` was written; None while none is known."""
+    status: LagStatus = LagStatus.UNKNOWN
+    since: float
+    reported: float = 0.0
+    news: bool = True
+
+
+def written(source: Source | None, marker: Marker, appended: float, offset: int) -> Source:
+    """The source after one more of its markers; a duplicate or late one changes nothing."""
+    if source is not None and _stale(source, marker):
+        return source
+    row = (marker.version, marker.written_at)
+    new = Source(
+        dataset=marker.dataset,
+        server=marker.replica,
+        system=marker.system,
+        writer=marker.writer,
+        seen_at=marker.seen_at,
+        monotonic=marker.monotonic,
+        appended=appended,
+        row_period=marker.row_period,
+        poll_period=marker.poll_period,
+        position=_furthest(marker.position, marker.source_position),
+        offset=offset,
+        history=(row,),
+        since=appended,
+    )
+    if source is None:
+        return new
+    history = source.history if row[0] <= source.history[-1][0] else _thinned((*source.history, row))
+    if row[0] < source.history[-1][0] and row[1] > source.history[-1][1]:
+        history = (row,)
+    return replace(new, history=history, status=source.status, since=source.since, reported=source.reported)
+
+
+def seen(replica: Replica | None, marker: Marker, appended: float, offset: int) -> Replica:
+    """The replica after one more of its markers; a duplicate or late one changes nothing."""
+    if replica is not None and _stale(replica, marker):
+        return replica
+    new = Replica(
+        dataset=marker.dataset,
+        server=marker.replica,
+        system=marker.system,
+        node=marker.node,
+        writer=marker.writer,
+        version=marker.version,
+        written_at=marker.written_at,
+        seen_at=marker.seen_at,
+        monotonic=marker.monotonic,
+        appended=appended,
+        row_period=marker.row_period,
+        poll_period=marker.poll_period,
+        position=_furthest(marker.position),
+        source_position=_furthest(marker.source_position),
+        offset=offset,
+        since=appended,
+    )
+    if replica is None:
+        return new
+    newer = replica.newer if (new.version, new.writer) == (replica.version, replica.writer) else None
+    return replace(new, newer=newer, status=replica.status, since=replica.since, reported=replica.reported)
+
+
+def first_newer(source: Source, version: float) -> float | None:
+    """When, on the writer's clock, the first remembered row newer than `version` was written; None if none is known."""
+    index = bisect_right(source.history, version, key=lambda row: row[0])
+    return source.history[index][1] if index < len(source.history) else None
+
+
+def _stale(held: Source | Replica, marker: Marker) -> bool:
+    return marker.monotonic <= held.monotonic and marker.seen_at <= held.seen_at
+
+
+def _thinned(history: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    if len(history) <= _HISTORY:
+        return history
+    half = _HISTORY // 2
+    return history[:half:2] + history[half:]
+
+
+def _furthest(*positions: float) -> float:
+    return max((position for position in positions if isfinite(position)), default=nan)

@@ -1,0 +1,84 @@
+"""What a worker exposes to Prometheus; every duration in seconds."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from snowshed.streams.transactions.events import AbortedBatch, CommittedBatch, LaneChange
+from snowshed.streams.transactions.states import LaneState
+
+__all__ = ["Metrics"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """Counts what lanes report; a `LaneWatcher` that any thread may call."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ["agent"]
+        self._records = Counter("snowshed_records", "Input records committed.", labels, registry=self.registry)
+        self._emissions = Counter("snowshed_emissions", "Output records committed.", labels, registry=self.registry)
+        self._letters = Counter(
+            "snowshed_dead_letters", "Records that could not be used.", labels, registry=self.registry
+        )
+        self._skipped = Counter(
+            "snowshed_records_skipped", "Records seen a second time and dropped.", labels, registry=self.registry
+        )
+        self._aborts = Counter(
+            "snowshed_transaction_aborts", "Transactions undone.", ["agent", "cause"], registry=self.registry
+        )
+        self._commit = Histogram(
+            "snowshed_transaction_seconds", "Time to write and commit.", labels, buckets=_SECONDS, registry=self.registry
+        )
+        self._fold = Histogram(
+            "snowshed_fold_seconds", "Time to judge a batch.", labels, buckets=_SECONDS, registry=self.registry
+        )
+        self._lag = Gauge(
+            "snowshed_detector_lag_seconds",
+            "Age of the newest record of the last batch when it was folded.",
+            ["agent", "partition"],
+            registry=self.registry,
+        )
+        self._last = Gauge(
+            "snowshed_last_commit_time_seconds",
+            "When the partition last committed, seconds since the Unix epoch.",
+            ["agent", "partition"],
+            registry=self.registry,
+        )
+        self._lanes = Gauge("snowshed_lanes", "Lanes by state.", ["state"], registry=self.registry)
+        self._state_seconds = Histogram(
+            "snowshed_lane_state_seconds",
+            "Time a lane spent in a state that it left.",
+            ["state"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+    def changed(self, event: LaneChange) -> None:
+        """Count lanes by state."""
+        if event.before is not LaneState.CLAIMED:
+            self._lanes.labels(event.before.value).dec()
+        if event.after not in {LaneState.RELEASED, LaneState.FAILED}:
+            self._lanes.labels(event.after.value).inc()
+        self._state_seconds.labels(event.before.value).observe(event.seconds)
+
+    def committed(self, event: CommittedBatch) -> None:
+        """Count a committed batch."""
+        self._records.labels(event.agent).inc(event.records)
+        self._emissions.labels(event.agent).inc(event.emissions)
+        self._letters.labels(event.agent).inc(event.dead_letters)
+        self._skipped.labels(event.agent).inc(event.skipped)
+        self._fold.labels(event.agent).observe(event.fold_seconds)
+        self._commit.labels(event.agent).observe(event.commit_seconds)
+        self._lag.labels(event.agent, str(event.partition)).set(event.detector_lag)
+        self._last.labels(event.agent, str(event.partition)).set_to_current_time()
+
+    def aborted(self, event: AbortedBatch) -> None:
+        """Count an undone batch."""
+        self._aborts.labels(event.agent, event.cause).inc()
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)

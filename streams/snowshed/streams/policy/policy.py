@@ -1,0 +1,258 @@
+"""Every threshold that level 1 and level 2 judge by, with its default and where the default comes from.
+
+Marks: [F] published fact, [F2] published but second-hand, [P] Snowshed's own choice, [S] from simulation.
+Durations are seconds, ratios 0 to 1 unless a factor is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from snowshed.schemas.records import DecisionMode
+from snowshed.streams.policy.mapping import build
+
+__all__ = [
+    "DatasetPolicy",
+    "DecisionPolicy",
+    "EdgePolicy",
+    "HealthPolicy",
+    "LagPolicy",
+    "OverloadPolicy",
+    "Policy",
+    "RetryPolicy",
+    "ServicePolicy",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthPolicy:
+    """When a silent node is suspected and when it is convicted."""
+
+    suspect_phi: float = 5.0
+    """Suspicion level that makes a node SUSPECT; Hayashibara et al. 2004 give the formula, 5 is [P]."""
+    window: float = 200.0
+    """Effective number of intervals the mean and deviation remember [P]."""
+    minimum_deviation: float = 0.05
+    """Floor of the deviation in seconds: schedulers and batching jitter by this much [P]."""
+    relative_deviation: float = 0.1
+    """Floor of the deviation as a share of the mean interval [P]."""
+    unconfirmed_beats: float = 4.0
+    """Beats from suspicion to conviction when no caller confirms; memberlist's 4 [F]."""
+    unconfirmed_minimum: float = 2.0
+    """Seconds that conviction without confirmation takes at least [P]."""
+    confirmed_beats: float = 2.0
+    """Beats from suspicion to conviction with full confirmation [P on memberlist's form, F]."""
+    confirmations: int = 2
+    """Callers whose timeouts or refusals confirm a death in full, k [P]."""
+    correlated_share: float = 0.5
+    """Share of a partition's nodes that, silent at once, accuse the observer instead [P]."""
+    correlated_nodes: int = 4
+    """Fewer nodes than this say nothing about the observer [P]."""
+    refresh: float = 5.0
+    """Longest time between two reports of an unchanged node [P]."""
+    forget: float = 3600.0
+    """Time after which a node that left or died is forgotten [P]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgePolicy:
+    """How call timings become one observation an edge and window."""
+
+    window: float = 1.0
+    """Length of a window [P]."""
+    urgent_window: float = 0.25
+    """Length of a window once a reporter flushed because of an anomaly [P]."""
+    health_refresh: float = 2.0
+    """Shortest time between two reports of an edge whose status is unchanged [P]."""
+    silent_after: float = 10.0
+    """Time without calls after which an edge is SILENT [P]."""
+    forget: float = 600.0
+    """Time without calls after which an edge and its baseline are forgotten [P]."""
+    learning_windows: int = 10
+    """Windows with traffic before a baseline is believed [P]."""
+    learning_rate: float = 0.05
+    """Weight of a new window in a baseline once it is believed [P]."""
+    minimum_attempts: float = 20.0
+    """Attempts in a window below which it is too thin to judge; Hystrix's 20 [F]."""
+    amplification: float = 1.5
+    """Attempts per first attempt at which an edge is AMPLIFIED [P]."""
+    ok_ratio: float = 0.7
+    """An edge is OVERLOADED below this share of its usual success ratio [P]."""
+    latency_factor: float = 3.0
+    """An edge is OVERLOADED when its p90 exceeds this multiple of the usual one [P]."""
+    queue_delay: float = 0.02
+    """An edge is OVERLOADED when the mean queue delay exceeds this; DAGOR's 20 ms [F2]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LagPolicy:
+    """How replication markers become an interval of staleness."""
+
+    slo: float = 2.0
+    """Seconds a replica may be behind unless its dataset says otherwise [P]."""
+    offset_window: float = 300.0
+    """Time over which a node's clock offset is the smallest delay seen [P]."""
+    drift_rate: float = 50e-6
+    """Relative drift between two clocks within that window, 50 ppm [P]."""
+    unknown_round_trip: float = 0.25
+    """Bound on a node's one-way delay while it has measured none [P]."""
+    settled_samples: int = 10
+    """Delays a clock estimate needs before the node's own round trip bounds its error [P]."""
+    silent_periods: float = 3.0
+    """Reporting periods without a marker, plus `silent_margin`, that make the lag UNKNOWN [P]."""
+    silent_margin: float = 1.0
+    refresh: float = 1.0
+    """Shortest time between two reports of a replica whose status is unchanged [P]."""
+    forget: float = 3600.0
+    """Time without markers after which a server is forgotten [P]."""
+
+    @property
+    def drift(self) -> float:
+        """Seconds two clocks may drift apart within the offset window: 15 ms by default."""
+        return self.drift_rate * self.offset_window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """When retries amplify, and how far they are cut back."""
+
+    act: float = 1.5
+    """Attempts per first attempt, A/F, that call for action [P]."""
+    flat: float = 0.1
+    """First attempts within this share of their usual rate count as flat [P]."""
+    hold: float = 0.5
+    """Seconds that two or more observations must cover before a condition counts [P]."""
+    carry: float = 5.0
+    """Sliding span over which A/F is taken, so that a window without first attempts divides by none [P]."""
+    minimum_attempts: float = 20.0
+    """Attempts in that span below which nothing is judged; Hystrix's 20 [F]."""
+    budget: float = 0.05
+    """Retries allowed as a share of first attempts while amplification is contained (degrade level 1) [P]."""
+    attempt_cap: int = 3
+    """Attempts allowed in all; the SRE book's 3 [F2]."""
+    clean: float = 5.0
+    """Seconds without the condition that end it [P]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadPolicy:
+    """When a callee is overloaded, and how its inflow is cut and restored."""
+
+    ok_ratio: float = 0.7
+    """Overloaded below this share of the usual success ratio [P]."""
+    queue_delay: float = 0.02
+    """Target of the mean queue delay q*; DAGOR's 20 ms [F2]."""
+    latency_factor: float = 3.0
+    """Overloaded when p90 exceeds this multiple of the usual one [P]."""
+    hold: float = 0.5
+    """Seconds that two or more observations must cover before overload counts [P]."""
+    minimum_attempts: float = 20.0
+    """Attempts in a window below which nothing is judged; Hystrix's 20 [F]."""
+    exponent: float = 0.5
+    """Gain of the rate law r ← r·(q*/q)^exponent; below 1 after Aperture [P]."""
+    largest_cut: float = 0.5
+    """A decision never multiplies the rate by less than this [P]."""
+    largest_rise: float = 1.25
+    """A decision never multiplies the rate by more than this [P]."""
+    rise: float = 1.05
+    """Growth of the rate a step while the queue is short [P]."""
+    minimum_multiplier: float = 0.05
+    """The rate never falls below this share of the rate before the incident [P]."""
+    step: float = 1.0
+    """Shortest time between two steps of the rate, the fold period [P]."""
+    escalate: float = 5.0
+    """Seconds of continued overload after which the degrade level rises [P]."""
+    reject_ratio: float = 0.05
+    """Rejected share of attempts that calls for level 2 [P]."""
+    dwell: float = 10.0
+    """Shortest time at a level before it may fall [P]."""
+    clean: tuple[float, ...] = (10.0, 20.0)
+    """Seconds without overload before level 1 and level 2 are left [P]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionPolicy:
+    """What all decisions share."""
+
+    ttl: float = 10.0
+    """Life of a decision, and the time an actuator takes to relax after it; renewed at half of it [P]."""
+    mode: DecisionMode = DecisionMode.ENFORCE
+    """SHADOW makes every decision one that is counted but changes nothing."""
+    detector_lag: float = 3.0
+    """A detector further behind than this tightens nothing [P]."""
+    update: float = 1.0
+    """Shortest time between two updates of an open incident [P]."""
+    remember: float = 3600.0
+    """Time a closed incident's evidence stays in the state [P]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePolicy:
+    """What one service asks for."""
+
+    domain: str = ""
+    """Call graph it can fail together with; empty for the default domain."""
+    protected: bool = False
+    """Its inflow is never cut by a decision: rate and degrade decisions spare it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetPolicy:
+    """What one replicated dataset asks for."""
+
+    domain: str = ""
+    slo: float | None = None
+    """Seconds a replica may be behind; None for the general objective."""
+    protected: bool = False
+    """Reads are never steered by a decision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """All thresholds and what services and datasets ask for; immutable, so that a fold stays a pure function."""
+
+    default_domain: str = "default"
+    health: HealthPolicy = field(default_factory=HealthPolicy)
+    edges: EdgePolicy = field(default_factory=EdgePolicy)
+    lag: LagPolicy = field(default_factory=LagPolicy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    overload: OverloadPolicy = field(default_factory=OverloadPolicy)
+    decisions: DecisionPolicy = field(default_factory=DecisionPolicy)
+    services: Mapping[str, ServicePolicy] = field(default_factory=lambda: MappingProxyType({}))
+    datasets: Mapping[str, DatasetPolicy] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object]) -> Policy:
+        """Build a policy from nested tables such as a parsed TOML file; what is absent keeps its default.
+
+        Raises:
+            ConfigurationError: naming the dotted key that is unknown or has a wrong value.
+        """
+        return build(cls, mapping, "policy")
+
+    def domain_of(self, service: str) -> str:
+        """Domain that judges a service."""
+        named = self.services.get(service)
+        return (named.domain if named else "") or self.default_domain
+
+    def domain_of_dataset(self, dataset: str) -> str:
+        """Domain that judges a dataset's replicas."""
+        named = self.datasets.get(dataset)
+        return (named.domain if named else "") or self.default_domain
+
+    def slo_of(self, dataset: str) -> float:
+        """Seconds a replica of the dataset may be behind."""
+        named = self.datasets.get(dataset)
+        return self.lag.slo if named is None or named.slo is None else named.slo
+
+    def protects(self, service: str) -> bool:
+        """Whether decisions must spare the service's inflow."""
+        named = self.services.get(service)
+        return named is not None and named.protected
+
+    def protects_dataset(self, dataset: str) -> bool:
+        """Whether decisions must leave the dataset's reads alone."""
+        named = self.datasets.get(dataset)
+        return named is not None and named.protected

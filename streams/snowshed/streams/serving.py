@@ -1,0 +1,74 @@
+"""The worker's HTTP server: the live page, its API, health and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mode
+import structlog
+from aiohttp import web
+
+from snowshed.schemas.errors import ConfigurationError
+from snowshed.streams.metrics import Metrics
+from snowshed.streams.settings import WorkerSettings
+from snowshed.streams.web import FollowedWorld, mount
+
+__all__ = ["PageServer"]
+
+log = structlog.get_logger()
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class PageServer(mode.Service):
+    """Serves the page on the worker's loop; replaces Faust's own web pages, which show table data to anyone.
+
+    Args:
+        settings: address and where Kafka is.
+        metrics: served under `/metrics`.
+        ready: whether the worker takes part in the work, for `/readyz`.
+    """
+
+    def __init__(self, settings: WorkerSettings, metrics: Metrics, ready: Callable[[], bool]) -> None:
+        super().__init__()
+        self._settings, self._metrics, self._ready = settings, metrics, ready
+        self._world = FollowedWorld(settings.connection, settings.topics)
+        self._runner: web.AppRunner | None = None
+
+    async def on_start(self) -> None:
+        """Follow the world and listen.
+
+        Raises:
+            ConfigurationError: the address is taken.
+        """
+        settings = self._settings
+        app = web.Application()
+        mount(app, self._world, ready=self._ready)
+        app.router.add_get("/metrics", self._exposition)
+        self._world.start()
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, settings.web_host, settings.web_port).start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on {settings.web_host}:{settings.web_port}: {error.strerror}; "
+                "set SNOWSHED_WEB_PORT to another port, 0 for any free one"
+            ) from error
+        log.info("page_listening", url=self.url)
+
+    async def on_stop(self) -> None:
+        """Stop listening and following."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._world.stop()
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        assert self._runner is not None
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}/"
+
+    async def _exposition(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.exposition(), headers={"Content-Type": _METRICS_TYPE})

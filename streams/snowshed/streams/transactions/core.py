@@ -1,0 +1,98 @@
+"""The transactional core of one worker: a consumer, its lanes, one restorer; started and stopped as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from snowshed.schemas.codec import Codec
+from snowshed.schemas.connection import KafkaConnection
+from snowshed.schemas.topics import AGENTS, Topics
+from snowshed.streams.folding import Fold
+from snowshed.streams.transactions.events import LaneWatcher
+from snowshed.streams.transactions.judge import Judge
+from snowshed.streams.transactions.lane import Lane, LaneContext, LaneLimits
+from snowshed.streams.transactions.protocol import GroupSettings
+from snowshed.streams.transactions.restore import Restorer
+from snowshed.streams.transactions.source import Source
+
+__all__ = ["Core"]
+
+log = structlog.get_logger()
+
+
+class Core:
+    """Consumes the inputs of `folds` exactly once.
+
+    Args:
+        connection: where the broker is.
+        topics: full topic names.
+        codec: encodes outputs.
+        group: consumer group, which is also the prefix of the transactional ids, and its protocol.
+        folds: the folds by agent name; each agent's input is in `snowshed.schemas.topics.AGENTS`.
+        judge: runs the folds.
+        watcher: is told what the lanes do.
+        limits: bounds on each lane.
+        fatal: called with the reason when this process must leave; must not return control to lanes for long.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: KafkaConnection,
+        topics: Topics,
+        codec: Codec,
+        group: GroupSettings,
+        folds: Mapping[str, Fold[Any, Any]],
+        judge: Judge,
+        watcher: LaneWatcher,
+        limits: LaneLimits,
+        fatal: Callable[[str], None],
+    ) -> None:
+        self._folds = {topics.full(AGENTS[name]): fold for name, fold in folds.items()}
+        self._restorer = Restorer(connection, group.group)
+        self._source = Source(connection, group, sorted(self._folds), self._new_lane, fatal)
+        self._context = LaneContext(
+            connection=connection,
+            topics=topics,
+            codec=codec,
+            app=group.group,
+            restorer=self._restorer,
+            judge=judge,
+            watcher=watcher,
+            limits=limits,
+            group=self._source.group,
+            fatal=fatal,
+        )
+        self._group = group
+
+    def start(self) -> None:
+        """Join the group and begin."""
+        log.info(
+            "core_starting",
+            group=self._group.group,
+            protocol=self._group.protocol,
+            takeover_seconds=self._group.session,
+        )
+        self._restorer.start()
+        self._source.start()
+
+    def stop(self) -> None:
+        """Finish running transactions, leave the group, end all threads."""
+        self._source.stop()
+        self._restorer.stop()
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The lanes of the partitions this worker holds now."""
+        return list(self._source.lanes.values())
+
+    @property
+    def member_id(self) -> str:
+        """This worker's member id in the group; empty before the first join."""
+        return self._source.member_id
+
+    def _new_lane(self, topic: str, partition: int) -> Lane:
+        return Lane(self._context, self._folds[topic], topic, partition)

@@ -1,0 +1,113 @@
+"""What a lane writes for a batch, worked out without touching Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from snowshed.schemas.cloudevents import headers
+from snowshed.schemas.codec import Codec
+from snowshed.schemas.errors import DecodeError
+from snowshed.schemas.identity import decision_id
+from snowshed.schemas.records import DeadLetter
+from snowshed.schemas.topics import Topics
+from snowshed.streams.folding import Batch, Emission, Fold, Message, Step
+from snowshed.streams.transactions.journal import APPLIED_KEY, Applied, digest, entry
+from snowshed.streams.transactions.producer import Write
+
+__all__ = ["Plan", "Planner", "dead_letter"]
+
+_EMPTY_HEADERS: list[tuple[str, str | bytes | None]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The writes of one transaction."""
+
+    outputs: tuple[Write, ...]
+    bookkeeping: tuple[Write, ...]
+    """State changes, the journal entry and the applied-up-to mark."""
+    applied: Applied
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """Everything, outputs first."""
+        return self.outputs + self.bookkeeping
+
+
+class Planner:
+    """Turns steps into writes for one lane.
+
+    Args:
+        fold: the lane's fold; its agent name addresses state and journal topics.
+        topics: full topic names.
+        codec: encodes records.
+        source: full name of the input topic.
+        partition: the lane's partition, also of its state and journal.
+    """
+
+    def __init__(self, fold: Fold[Any, Any], topics: Topics, codec: Codec, source: str, partition: int) -> None:
+        self._fold, self._topics, self._codec = fold, topics, codec
+        self._source, self._partition = source, partition
+        self._state_topic = topics.full(f"state.{fold.agent}")
+        self._journal_topic = topics.full(f"journal.{fold.agent}")
+        self._origin = f"/snowshed/{fold.agent}/{partition}"
+
+    def plan(self, batch: Batch[Any], step: Step[Any], letters: Sequence[DeadLetter], records: int) -> Plan:
+        """The transaction for one batch, its step and its dead letters."""
+        emissions = [*step.emissions, *(_letter_emission(letter) for letter in letters)]
+        outputs = tuple(self._output(batch, index, emission) for index, emission in enumerate(emissions))
+        applied = Applied(batch.next_offset, batch.version, batch.now)
+        journal = entry(
+            self._fold.agent,
+            self._source,
+            batch,
+            records=records,
+            emissions=len(outputs),
+            crc=digest((write.key, write.value) for write in outputs),
+        )
+        bookkeeping = (
+            *self._states(step.changes),
+            self._own(self._journal_topic, b"%d" % self._partition, self._codec.encode(journal)),
+            self._own(self._state_topic, APPLIED_KEY, applied.dump()),
+        )
+        return Plan(outputs, bookkeeping, applied)
+
+    def _output(self, batch: Batch[Any], index: int, emission: Emission) -> Write:
+        identity = decision_id(self._source, self._partition, batch.version, index, emission.rule)
+        return Write(
+            self._topics.full(emission.topic),
+            -1,
+            emission.key.encode(),
+            self._codec.encode(emission.record),
+            [*headers(emission.record, event_id=identity, source=self._origin, time=batch.now)],
+        )
+
+    def _states(self, changes: Mapping[str, Any]) -> list[Write]:
+        return [
+            self._own(self._state_topic, key.encode(), None if value is None else self._fold.dump(value))
+            for key, value in changes.items()
+        ]
+
+    def _own(self, topic: str, key: bytes, value: bytes | None) -> Write:
+        return Write(topic, self._partition, key, value, _EMPTY_HEADERS)
+
+
+def dead_letter(topic: str, partition: int, message: Message, error: BaseException, now: float) -> DeadLetter:
+    """The dead letter for a message that `error` made unusable."""
+    return DeadLetter(
+        topic=topic,
+        partition=partition,
+        offset=message.offset,
+        timestamp=message.timestamp,
+        key=message.key,
+        value=message.value,
+        error=type(error).__name__,
+        reason=str(error.at(topic, partition, message.offset)) if isinstance(error, DecodeError) else str(error),
+        rejected_at=now,
+    )
+
+
+def _letter_emission(letter: DeadLetter) -> Emission:
+    return Emission("dead-letters", f"{letter.topic}-{letter.partition}-{letter.offset}", letter, "dead-letter/1")

@@ -1,0 +1,139 @@
+"""One lane's transactional producer: everything of a batch is written together or not at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import structlog
+from confluent_kafka import KafkaException, Producer, TopicPartition
+
+from snowshed.schemas.connection import KafkaConnection
+from snowshed.streams.transactions.errors import Abandoned, Aborted, Fenced, TransactionError, classify, kafka_error
+
+__all__ = ["LaneProducer", "Write"]
+
+log = structlog.get_logger()
+
+_CALL_SECONDS = 15.0
+"""Bound on one blocking call; the call is repeated while the broker says that this may help."""
+
+_BACK_OFF_SECONDS = 0.1
+
+
+class Write(NamedTuple):
+    """One record to write; partition -1 leaves the choice to the key."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes | None
+    headers: list[tuple[str, str | bytes | None]]
+
+
+class LaneProducer:
+    """A transactional producer whose id is pinned to an input partition.
+
+    Because the id names the partition and not the worker, a successor's `fence` settles the predecessor's open
+    transaction at once instead of after its time-out.
+
+    Args:
+        connection: where the broker is.
+        transactional_id: the lane's id, the same in every worker.
+        timeout: seconds after which the broker may abort a transaction by itself.
+        abandon: once set, calls are no longer repeated: the partition has been lost or the worker stops.
+    """
+
+    def __init__(
+        self, connection: KafkaConnection, transactional_id: str, *, timeout: float, abandon: threading.Event
+    ) -> None:
+        self._id, self._abandon = transactional_id, abandon
+        self._producer = Producer(
+            connection.librdkafka(
+                {
+                    "transactional.id": transactional_id,
+                    "transaction.timeout.ms": int(timeout * 1000),
+                    "compression.type": "lz4",
+                    "linger.ms": 0,
+                    "partitioner": "murmur2_random",
+                    "queue.buffering.max.messages": 1_000_000,
+                    "delivery.report.only.error": True,
+                    "log_level": 3,
+                }
+            )
+        )
+
+    def fence(self) -> None:
+        """Shut out every earlier holder of the id and settle its open transaction.
+
+        Raises:
+            TransactionError: the broker refused for good.
+        """
+        self._repeat("init_transactions", self._producer.init_transactions, _CALL_SECONDS)
+
+    def commit(self, writes: Iterable[Write], offsets: list[TopicPartition], group: Any) -> None:
+        """Write `writes` and the consumer group's `offsets` in one transaction.
+
+        Args:
+            writes: the records.
+            offsets: the group's new positions.
+            group: the consumer's group metadata, by which the broker checks that we still own the partitions.
+
+        Raises:
+            Aborted: nothing was written; the same batch may be tried again.
+            Abandoned: the lane closes; whether the transaction stands is settled by the successor.
+            Fenced: this process must leave.
+        """
+        self._repeat("begin_transaction", self._producer.begin_transaction)
+        try:
+            for write in writes:
+                self._produce(write)
+            self._repeat(
+                "send_offsets_to_transaction",
+                self._producer.send_offsets_to_transaction,
+                offsets,
+                group,
+                _CALL_SECONDS,
+            )
+            self._repeat("commit_transaction", self._producer.commit_transaction, _CALL_SECONDS)
+        except Aborted:
+            self._repeat("abort_transaction", self._producer.abort_transaction, _CALL_SECONDS)
+            raise
+
+    def _produce(self, write: Write) -> None:
+        # The client's own queue is full: let it send, then go on.
+        while True:
+            try:
+                self._producer.produce(
+                    write.topic,
+                    write.value,
+                    write.key,
+                    write.partition,
+                    headers=write.headers,
+                )
+            except BufferError:
+                self._producer.poll(_BACK_OFF_SECONDS)
+            except KafkaException as error:
+                raise self._meaning("produce", error) from error
+            else:
+                return
+
+    def _repeat(self, call: str, function: Callable[..., object], *arguments: object) -> None:
+        while True:
+            try:
+                function(*arguments)
+            except KafkaException as error:
+                meaning = classify(call, kafka_error(error))
+                if meaning is not None:
+                    raise meaning from error
+                log.warning("transaction_call_repeated", id=self._id, call=call, reason=str(error))
+                if self._abandon.wait(_BACK_OFF_SECONDS):
+                    raise Abandoned(f"{call}: given up because the lane is closing: {error}") from error
+            else:
+                return
+
+    @staticmethod
+    def _meaning(call: str, error: KafkaException) -> TransactionError:
+        # A produce call is never repeated by itself: within a transaction an abort and a new try is the way back.
+        return classify(call, kafka_error(error)) or Aborted(f"{call}: {error}")

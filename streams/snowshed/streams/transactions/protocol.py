@@ -1,0 +1,98 @@
+"""Which group protocol detects a dead worker sooner on this broker, and how soon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import structlog
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+
+from snowshed.schemas.connection import KafkaConnection, Property
+
+__all__ = ["GroupSettings", "choose", "read_broker_limits"]
+
+log = structlog.get_logger()
+
+Protocol = Literal["classic", "consumer"]
+
+_CONSUMER_SESSION = "group.consumer.session.timeout.ms"
+_CLASSIC_MINIMUM = "group.min.session.timeout.ms"
+_HEARTBEATS_A_SESSION = 6
+_DEFAULT_CLASSIC_MINIMUM = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """How a worker joins its consumer group."""
+
+    group: str
+    protocol: Protocol
+    session: float
+    """Seconds without a sign of life after which the group gives a worker's partitions away."""
+
+    def librdkafka(self) -> dict[str, Property]:
+        """The settings as librdkafka's properties."""
+        if self.protocol == "consumer":
+            return {"group.id": self.group, "group.protocol": "consumer"}
+        return {
+            "group.id": self.group,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": int(self.session * 1000),
+            "heartbeat.interval.ms": int(self.session * 1000 / _HEARTBEATS_A_SESSION),
+        }
+
+
+def choose(
+    group: str,
+    broker: Mapping[str, str],
+    *,
+    protocol: Protocol | Literal["auto"] = "auto",
+    session: float | None = None,
+) -> GroupSettings:
+    """Choose the protocol whose session is shorter on this broker, `consumer` on a tie.
+
+    Under KIP-848 (`consumer`) the session is the broker's; under `classic` it is ours down to the broker's minimum.
+
+    Args:
+        group: the group id.
+        broker: the broker's configuration, as far as it is known.
+        protocol: forces one.
+        session: seconds wished for under `classic`; the broker's minimum when None.
+    """
+    minimum = _seconds(broker.get(_CLASSIC_MINIMUM), _DEFAULT_CLASSIC_MINIMUM)
+    classic = GroupSettings(group, "classic", max(minimum, session or minimum))
+    if _CONSUMER_SESSION not in broker and protocol != "consumer":
+        return classic
+    consumer = GroupSettings(group, "consumer", _seconds(broker.get(_CONSUMER_SESSION), 45.0))
+    if protocol == "auto":
+        return consumer if consumer.session <= classic.session else classic
+    return consumer if protocol == "consumer" else classic
+
+
+def read_broker_limits(connection: KafkaConnection, timeout: float = 10.0) -> Mapping[str, str]:
+    """The group settings of one of the brokers; empty, with a log line, when we may not read them."""
+    admin = AdminClient(connection.librdkafka({"log_level": 3}))
+    try:
+        broker = min(admin.list_topics(timeout=timeout).brokers)
+        resource = ConfigResource(ResourceType.BROKER, str(broker))
+        entries = cast("dict[str, ConfigEntry]", _describe(admin, resource, timeout))
+    except KafkaException as error:
+        log.warning("broker_settings_unreadable", reason=str(error), consequence="classic protocol, 6 s session")
+        return {}
+    return {name: entry.value for name, entry in entries.items() if entry.value is not None}
+
+
+def _describe(admin: AdminClient, resource: ConfigResource, timeout: float) -> Any:
+    # The client's annotations leave the future's result open.
+    answers = cast("dict[ConfigResource, Future[Any]]", admin.describe_configs([resource], request_timeout=timeout))
+    return answers[resource].result()
+
+
+def _seconds(milliseconds: str | None, default: float) -> float:
+    return int(milliseconds) / 1000 if milliseconds else default

@@ -1,0 +1,205 @@
+"""The one consumer of a worker: group membership, fetching, back-pressure; it decides nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from snowshed.schemas.connection import KafkaConnection
+from snowshed.streams import folding
+from snowshed.streams.transactions.fetch import fetch
+from snowshed.streams.transactions.lane import Lane
+from snowshed.streams.transactions.protocol import GroupSettings
+
+__all__ = ["Source"]
+
+log = structlog.get_logger()
+
+_POLL_SECONDS = 0.02
+_FETCH = 10_000
+_DRAIN_SECONDS = 15.0
+
+Place = tuple[str, int]
+
+
+class Source:
+    """Reads the input topics as a member of the consumer group and hands every record to its lane.
+
+    Args:
+        connection: where the broker is.
+        group: group id and protocol.
+        topics: full names of the input topics.
+        new_lane: makes the lane for an assigned partition.
+        fatal: called when this process must leave.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        group: GroupSettings,
+        topics: list[str],
+        new_lane: Callable[[str, int], Lane],
+        fatal: Callable[[str], None],
+    ) -> None:
+        self._topics, self._new_lane, self._fatal = topics, new_lane, fatal
+        self._lanes: dict[Place, Lane] = {}
+        self._paused: set[Place] = set()
+        self._stopping = threading.Event()
+        self._group: Any = None
+        self._member_id = ""
+        self._consumer = Consumer(
+            connection.librdkafka(
+                {
+                    "isolation.level": "read_committed",
+                    "enable.auto.commit": False,
+                    "enable.partition.eof": True,
+                    "auto.offset.reset": "earliest",
+                    "fetch.wait.max.ms": 50,
+                    "fetch.min.bytes": 1,
+                    "queued.max.messages.kbytes": 32_768,
+                    "topic.metadata.refresh.interval.ms": 30_000,
+                    "log_level": 3,
+                    **group.librdkafka(),
+                }
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="snowshed-source", daemon=True)
+
+    def start(self) -> None:
+        """Join the group and begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the group once every lane has finished its transaction."""
+        self._stopping.set()
+        self._thread.join()
+
+    def group(self) -> Any:
+        """The group metadata by which a transaction proves our membership.
+
+        It is a moment old, because a call into the consumer from another thread would wait for the one that polls.
+        Should the group have moved on in that moment, the broker refuses the transaction and the lane tries again.
+        """
+        return self._group
+
+    @property
+    def member_id(self) -> str:
+        """Our member id in the group; empty before the first join."""
+        return self._member_id
+
+    @property
+    def lanes(self) -> Mapping[Place, Lane]:
+        """The lanes of the partitions we hold now."""
+        return dict(self._lanes)
+
+    def _run(self) -> None:
+        try:
+            self._consumer.subscribe(self._topics, on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
+            while not self._stopping.is_set():
+                self._round()
+            self._consumer.close()
+        except Exception as error:  # the thread's boundary: a worker that cannot consume must not look alive
+            log.exception("source_crashed")
+            self._fatal(f"the consumer failed: {type(error).__name__}: {error}")
+
+    def _round(self) -> None:
+        messages = fetch(self._consumer, _FETCH, _POLL_SECONDS)
+        self._note_membership()
+        for place, batch in self._sort(messages).items():
+            # Rebalance callbacks run inside poll and consume, so the lane may be gone.
+            if (lane := self._lanes.get(place)) is not None:
+                lane.offer(batch)
+                if lane.full:
+                    self._pause(place)
+        self._resume()
+        self._note_ends(messages)
+
+    def _note_membership(self) -> None:
+        self._group = self._consumer.consumer_group_metadata()
+        self._member_id = self._consumer.memberid() or ""
+
+    def _sort(self, messages: list[Message]) -> Mapping[Place, list[folding.Message]]:
+        sorted_: defaultdict[Place, list[folding.Message]] = defaultdict(list)
+        for message in messages:
+            error = message.error()
+            if error is None:
+                sorted_[message.topic(), message.partition()].append(  # type: ignore[index]
+                    folding.Message(
+                        message.offset() or 0, message.timestamp()[1] / 1000, message.key(), message.value()
+                    )
+                )
+            elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
+                self._complain(error)
+        return sorted_
+
+    def _note_ends(self, messages: list[Message]) -> None:
+        for message in messages:
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
+                lane = self._lanes.get((message.topic() or "", message.partition() or 0))
+                if lane is not None:
+                    lane.reached_end()
+
+    @staticmethod
+    def _complain(error: KafkaError) -> None:
+        if error.fatal():
+            raise KafkaException(error)
+        log.warning("consume_error", error=error.name(), reason=error.str())
+
+    # Back-pressure and opening: a lane's partition is paused until the lane is open and whenever it is full.
+
+    def _pause(self, place: Place) -> None:
+        if place not in self._paused:
+            self._paused.add(place)
+            self._consumer.pause([TopicPartition(*place)])
+
+    def _resume(self) -> None:
+        for place in tuple(self._paused):
+            lane = self._lanes.get(place)
+            if lane is not None and lane.opened and lane.drained:
+                self._paused.discard(place)
+                self._consumer.resume([TopicPartition(*place)])
+
+    # Rebalance callbacks, run by librdkafka inside poll, consume and close.
+
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.info("partitions_assigned", partitions=_names(partitions))
+        self._note_membership()
+        consumer.incremental_assign(partitions)
+        for partition in partitions:
+            place = (partition.topic, partition.partition)
+            self._pause(place)
+            self._lanes[place] = lane = self._new_lane(*place)
+            lane.start()
+
+    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.info("partitions_revoked", partitions=_names(partitions))
+        started = time.monotonic()
+        lanes = self._forget(partitions)
+        for lane in lanes:
+            lane.revoke()
+        for lane in lanes:
+            lane.join(_DRAIN_SECONDS)
+        log.info("partitions_drained", partitions=_names(partitions), seconds=round(time.monotonic() - started, 3))
+        consumer.incremental_unassign(partitions)
+
+    def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.warning("partitions_lost", partitions=_names(partitions))
+        for lane in self._forget(partitions):
+            lane.lose()
+        consumer.incremental_unassign(partitions)
+
+    def _forget(self, partitions: list[TopicPartition]) -> list[Lane]:
+        places = [(partition.topic, partition.partition) for partition in partitions]
+        self._paused.difference_update(places)
+        return [lane for place in places if (lane := self._lanes.pop(place, None)) is not None]
+
+
+def _names(partitions: list[TopicPartition]) -> list[str]:
+    return sorted(f"{partition.topic}[{partition.partition}]" for partition in partitions)

@@ -1,0 +1,8 @@
+"""The live page: the state of the fleet, its JSON API and the server-sent events that keep the page current."""
+
+from snowshed.streams.web.api import mount
+from snowshed.streams.web.feed import WorldSource
+from snowshed.streams.web.source import FollowedWorld
+from snowshed.streams.web.world import View, World
+
+__all__ = ["FollowedWorld", "View", "World", "WorldSource", "mount"]

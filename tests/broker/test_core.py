@@ -1,0 +1,188 @@
+"""The transactional core as a mechanism on a real broker: once, in order, through aborts, poison and hand-over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+from confluent_kafka import Producer
+from tests.support.core_rig import Rig, wait_until
+from tests.support.counting import CountingFold, Tally, expected_ids, payload
+
+from snowshed.schemas.records import DeadLetter, JournalEntry, Notice
+from snowshed.streams.broker import Broker
+from snowshed.streams.folding import Batch, Step
+from snowshed.streams.transactions.events import AbortedBatch, NoWatcher
+from snowshed.streams.transactions.judge import DirectJudge, JudgeUnavailable, Work
+from snowshed.streams.transactions.lane import LaneLimits
+from snowshed.streams.transactions.protocol import Protocol
+
+KEYS = tuple(f"key-{number}" for number in range(7))
+
+
+@pytest.fixture
+def rig(kafka: Broker, prefix: str) -> Rig:
+    return Rig(kafka.bootstrap, prefix)
+
+
+def numbered(start: int, stop: int) -> list[tuple[str, bytes | int]]:
+    return [(KEYS[number % len(KEYS)], number) for number in range(start, stop)]
+
+
+def by_key(start: int, stop: int) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for key, number in numbered(start, stop):
+        assert isinstance(number, int)
+        found.setdefault(key, []).append(number)
+    return found
+
+
+def assert_exactly_once(rig: Rig, expected: set[str]) -> None:
+    notices = rig.read("notices", expect=len(expected))
+    seen = Counter(notice.notice_id for notice in notices if isinstance(notice, Notice))
+    assert {name for name, count in seen.items() if count > 1} == set(), "repeated"
+    assert set(seen) == expected
+    assert rig.fatal == []
+
+
+@pytest.mark.parametrize("protocol", ["consumer", "classic"])
+def test_every_record_is_folded_once_and_in_order(kafka: Broker, prefix: str, protocol: Protocol) -> None:
+    rig = Rig(kafka.bootstrap, prefix, protocol=protocol)
+    rig.feed(numbered(0, 500))
+    with rig.core():
+        rig.read_raw("notices", expect=500)
+        rig.feed(numbered(500, 1_000))
+        assert_exactly_once(rig, expected_ids(by_key(0, 1_000)))
+
+
+def test_a_successor_goes_on_from_the_predecessors_state(rig: Rig) -> None:
+    rig.feed(numbered(0, 300))
+    with rig.core():
+        rig.read_raw("notices", expect=300)
+    rig.feed(numbered(300, 600))
+    with rig.core():
+        assert_exactly_once(rig, expected_ids(by_key(0, 600)))
+
+
+def test_a_second_worker_takes_partitions_over_without_loss_or_repetition(rig: Rig) -> None:
+    rig.feed(numbered(0, 400))
+    with rig.core() as first:
+        rig.read_raw("notices", expect=400)
+        with rig.core() as second:
+            wait_until(lambda: len(first.lanes) == len(second.lanes) == 1, what="the partitions are shared")
+            wait_until(lambda: all(lane.opened for lane in first.lanes + second.lanes), what="lanes are open")
+            rig.feed(numbered(400, 800))
+            rig.read_raw("notices", expect=800)
+        rig.feed(numbered(800, 1_000))
+        assert_exactly_once(rig, expected_ids(by_key(0, 1_000)))
+
+
+class FlakyJudge(DirectJudge):
+    """Breaks on every third piece of work, as an agent that restarts would."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def judge(self, work: Work) -> Step[Tally]:
+        self.calls += 1
+        if self.calls % 3 == 0:
+            raise JudgeUnavailable("restarting")
+        return super().judge(work)
+
+
+def test_a_judge_that_breaks_costs_a_retry_and_nothing_else(rig: Rig) -> None:
+    rig.feed(numbered(0, 200))
+    judge = FlakyJudge()
+    with rig.core(judge=judge, limits=LaneLimits(batch=10, tick=0.05)):
+        assert_exactly_once(rig, expected_ids(by_key(0, 200)))
+    assert judge.calls > 20
+
+
+def test_a_record_that_the_fold_cannot_take_ends_alone_among_the_dead_letters(rig: Rig) -> None:
+    poison = payload(-1, poison=True)
+    rig.feed([*numbered(0, 150), (KEYS[3], poison), *numbered(150, 300)])
+    with rig.core():
+        assert_exactly_once(rig, expected_ids(by_key(0, 300)))
+        [letter] = rig.read("dead-letters", expect=1)
+    assert isinstance(letter, DeadLetter)
+    assert (letter.value, letter.key, letter.error) == (poison, KEYS[3].encode(), "ValueError")
+    assert "poisonous" in letter.reason
+
+
+def test_undecodable_bytes_become_dead_letters_that_name_their_place(rig: Rig) -> None:
+    rig.feed([*numbered(0, 50), (KEYS[0], b"\xff\x00 not ours"), *numbered(50, 100)])
+    with rig.core():
+        assert_exactly_once(rig, expected_ids(by_key(0, 100)))
+        [letter] = rig.read("dead-letters", expect=1)
+    assert isinstance(letter, DeadLetter)
+    assert letter.value == b"\xff\x00 not ours"
+    assert letter.reason.startswith(f"{letter.topic}[{letter.partition}]@{letter.offset}: ")
+
+
+def test_aborted_input_is_never_folded(rig: Rig) -> None:
+    rig.feed(numbered(0, 20))
+    producer = Producer({"bootstrap.servers": rig.bootstrap, "transactional.id": f"{rig.prefix}-aborter"})
+    producer.init_transactions(15)
+    producer.begin_transaction()
+    producer.produce(rig.topics.full("heartbeats"), payload(999), KEYS[0])
+    producer.flush(10)
+    producer.abort_transaction(15)
+    rig.feed(numbered(20, 40))
+    with rig.core():
+        assert_exactly_once(rig, expected_ids(by_key(0, 40)))
+
+
+class OversizedFold(CountingFold):
+    """Emits, for one number, more than a broker accepts in one record."""
+
+    def step(self, state: Mapping[str, Tally], batch: Batch[tuple[tuple[str, int, bool], ...]]) -> Step[Tally]:
+        step = super().step(state, batch)
+        if any(number == 25 for _, number, _ in batch.records):
+            big = step.emissions[0]
+            notice = big.record
+            assert isinstance(notice, Notice)
+            huge = Notice(
+                notice_id="huge", incident_id="", domain="", severity="", title="", text="x" * 3_000_000, issued_at=0.0
+            )
+            return Step(step.changes, (*step.emissions, type(big)("notices", "huge", huge, "huge/1")))
+        return step
+
+
+def test_an_output_that_no_broker_accepts_buries_only_the_record_behind_it(rig: Rig) -> None:
+    rig.feed([(KEYS[0], number) for number in range(50)])
+    with rig.core(OversizedFold()):
+        assert_exactly_once(rig, expected_ids({KEYS[0]: [number for number in range(50) if number != 25]}))
+        [letter] = rig.read("dead-letters", expect=1)
+    assert isinstance(letter, DeadLetter)
+    assert letter.value == payload(25)
+
+
+def test_the_journal_covers_the_input_without_gap_and_ends_at_the_committed_offsets(rig: Rig) -> None:
+    rig.feed(numbered(0, 400))
+    with rig.core(limits=LaneLimits(batch=37, tick=0.05)):
+        rig.read_raw("notices", expect=400)
+    entries = [entry for entry in rig.read("journal.heartbeats") if isinstance(entry, JournalEntry)]
+    for partition, committed in rig.committed().items():
+        own = [entry for entry in entries if entry.partition == partition]
+        assert [entry.version for entry in own] == list(range(1, len(own) + 1))
+        assert [entry.first_offset for entry in own] == [0, *(entry.next_offset for entry in own[:-1])]
+        assert own[-1].next_offset == committed
+        assert [entry.now for entry in own] == sorted(entry.now for entry in own)
+    assert sum(entry.records for entry in entries) == 400
+
+
+class Aborts(NoWatcher):
+    def __init__(self) -> None:
+        self.seen: list[AbortedBatch] = []
+
+    def aborted(self, event: AbortedBatch) -> None:
+        self.seen.append(event)
+
+
+def test_a_slow_fold_pauses_its_partition_and_loses_nothing(rig: Rig) -> None:
+    rig.feed(numbered(0, 5_000))
+    aborts = Aborts()
+    with rig.core(watcher=aborts, limits=LaneLimits(batch=100, buffer=200, tick=0.05)):
+        assert_exactly_once(rig, expected_ids(by_key(0, 5_000)))
+    assert aborts.seen == []

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import time
+
+import psycopg
+from tests.support.postgres import PostgresPair
+
+
+def _scalar(dsn: str, query: str) -> object:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    return None if row is None else row[0]
+
+
+def _wait_for(dsn: str, query: str, expected: object) -> object:
+    deadline = time.monotonic() + 20
+    while (found := _scalar(dsn, query)) != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def test_a_write_reaches_the_replica_and_its_statement_is_counted(postgres_pair: PostgresPair) -> None:
+    with psycopg.connect(postgres_pair.primary_dsn, autocommit=True) as primary:
+        primary.execute("DROP TABLE IF EXISTS written")
+        primary.execute("CREATE TABLE written AS SELECT generate_series(1, 1000) AS value")
+    assert _scalar(postgres_pair.replica_dsn, "SELECT pg_is_in_recovery()") is True
+    exists = "SELECT to_regclass('written') IS NOT NULL"
+    assert _wait_for(postgres_pair.replica_dsn, exists, expected=True) is True
+    assert _scalar(postgres_pair.replica_dsn, "SELECT count(*) FROM written") == 1000
+    counted = "SELECT count(*) > 0 FROM pg_stat_statements WHERE query LIKE 'CREATE TABLE written%'"
+    assert _scalar(postgres_pair.primary_dsn, counted) is True
+
+
+def test_a_paused_replica_lags_until_it_resumes(postgres_pair: PostgresPair) -> None:
+    behind = "SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) > 100000"
+    postgres_pair.pause_replay()
+    assert postgres_pair.pgbench(seconds=1) > 0
+    assert _wait_for(postgres_pair.replica_dsn, behind, expected=True) is True
+    postgres_pair.resume_replay()
+    assert _wait_for(postgres_pair.replica_dsn, behind, expected=False) is False

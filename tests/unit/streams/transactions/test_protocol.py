@@ -1,0 +1,33 @@
+"""Which group protocol a worker chooses."""
+
+from __future__ import annotations
+
+from snowshed.streams.transactions.protocol import choose
+
+
+def test_an_untouched_broker_gets_the_classic_protocol_at_its_minimum() -> None:
+    broker = {"group.consumer.session.timeout.ms": "45000", "group.min.session.timeout.ms": "6000"}
+    chosen = choose("g", broker)
+    assert (chosen.protocol, chosen.session) == ("classic", 6.0)
+
+
+def test_a_broker_with_short_consumer_sessions_gets_the_new_protocol() -> None:
+    broker = {"group.consumer.session.timeout.ms": "3000", "group.min.session.timeout.ms": "6000"}
+    chosen = choose("g", broker)
+    assert (chosen.protocol, chosen.session) == ("consumer", 3.0)
+    assert chosen.librdkafka()["group.protocol"] == "consumer"
+
+
+def test_a_broker_that_hides_its_settings_gets_what_works_everywhere() -> None:
+    chosen = choose("g", {})
+    assert chosen.librdkafka()["session.timeout.ms"] == 6000
+
+
+def test_a_wish_below_the_brokers_minimum_is_raised_to_it() -> None:
+    assert choose("g", {"group.min.session.timeout.ms": "6000"}, session=1.0).session == 6.0
+
+
+def test_a_setting_forces_either() -> None:
+    broker = {"group.consumer.session.timeout.ms": "3000", "group.min.session.timeout.ms": "1000"}
+    assert choose("g", broker, protocol="consumer").protocol == "consumer"
+    assert choose("g", broker, protocol="classic", session=2.0).session == 2.0
