@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 
@@ -120,6 +121,16 @@ def test_undecodable_bytes_become_dead_letters_that_name_their_place(rig: Rig) -
     assert letter.reason.startswith(f"{letter.topic}[{letter.partition}]@{letter.offset}: ")
 
 
+def test_a_record_as_large_as_a_broker_takes_still_fits_into_a_dead_letter(rig: Rig) -> None:
+    big = secrets.token_bytes(1_048_000)
+    rig.feed([(KEYS[0], big), *numbered(0, 10)])
+    with rig.core():
+        assert_exactly_once(rig, expected_ids(by_key(0, 10)))
+        [letter] = rig.read("dead-letters", expect=1)
+    assert isinstance(letter, DeadLetter)
+    assert letter.value == big
+
+
 def test_aborted_input_is_never_folded(rig: Rig) -> None:
     rig.feed(numbered(0, 20))
     producer = Producer({"bootstrap.servers": rig.bootstrap, "transactional.id": f"{rig.prefix}-aborter"})
@@ -134,7 +145,10 @@ def test_aborted_input_is_never_folded(rig: Rig) -> None:
 
 
 class OversizedFold(CountingFold):
-    """Emits, for one number, more than a broker accepts in one record."""
+    """Emits, for one number, more than is accepted in one record."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
 
     def step(self, state: Mapping[str, Tally], batch: Batch[tuple[tuple[str, int, bool], ...]]) -> Step[Tally]:
         step = super().step(state, batch)
@@ -143,15 +157,22 @@ class OversizedFold(CountingFold):
             notice = big.record
             assert isinstance(notice, Notice)
             huge = Notice(
-                notice_id="huge", incident_id="", domain="", severity="", title="", text="x" * 3_000_000, issued_at=0.0
+                notice_id="huge",
+                incident_id="",
+                domain="",
+                severity="",
+                title="",
+                text=secrets.token_hex(self._size // 2),
+                issued_at=0.0,
             )
             return Step(step.changes, (*step.emissions, type(big)("notices", "huge", huge, "huge/1")))
         return step
 
 
-def test_an_output_that_no_broker_accepts_buries_only_the_record_behind_it(rig: Rig) -> None:
+@pytest.mark.parametrize("size", [1_500_000, 3_000_000], ids=["broker-refuses", "client-refuses"])
+def test_an_output_that_is_too_large_buries_only_the_record_behind_it(rig: Rig, size: int) -> None:
     rig.feed([(KEYS[0], number) for number in range(50)])
-    with rig.core(OversizedFold()):
+    with rig.core(OversizedFold(size)):
         assert_exactly_once(rig, expected_ids({KEYS[0]: [number for number in range(50) if number != 25]}))
         [letter] = rig.read("dead-letters", expect=1)
     assert isinstance(letter, DeadLetter)

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import psycopg
 from tests.support.postgres import PostgresPair
@@ -38,3 +42,30 @@ def test_a_paused_replica_lags_until_it_resumes(postgres_pair: PostgresPair) -> 
     assert _wait_for(postgres_pair.replica_dsn, behind, expected=True) is True
     postgres_pair.resume_replay()
     assert _wait_for(postgres_pair.replica_dsn, behind, expected=False) is False
+
+
+_OWNER = """
+import time
+from tests.support.postgres import PostgresPair
+print(PostgresPair().start()._folder, flush=True)
+time.sleep(600)
+"""
+
+
+def test_the_servers_end_when_the_test_run_is_killed() -> None:
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", _OWNER], cwd=root, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        folder = Path(owner.stdout.readline().strip())
+        assert len(_running(folder)) == 2
+        owner.kill()
+    deadline = time.monotonic() + 20
+    while _running(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _running(folder) == []
+    shutil.rmtree(folder)
+
+
+def _running(folder: Path) -> list[Path]:
+    """The notes that servers remove as the last thing they do."""
+    return list(folder.glob("*/postmaster.pid"))

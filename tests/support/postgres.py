@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +21,7 @@ __all__ = ["PostgresPair", "find_binaries"]
 
 _INSTALLED = Path("/usr/lib/postgresql")
 _COMMAND_TIMEOUT = 60.0
+_POLL = 0.05
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -48,12 +51,21 @@ def find_binaries(installed: Path = _INSTALLED) -> Path:
 
 
 def _as_postgres() -> list[str]:
-    """What runs a command as the server's user: the server refuses to run as root."""
-    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    """What runs a command as a user the server accepts, never root, and ends it when this process is killed."""
+    user = ["--reuid", "postgres", "--regid", "postgres", "--init-groups"] if os.geteuid() == 0 else []
+    return ["setpriv", *user, "--pdeathsig", "INT"]
 
 
 def _dsn(port: int) -> str:
     return f"postgresql://postgres@127.0.0.1:{port}/postgres"
+
+
+def _answers(port: int) -> bool:
+    try:
+        psycopg.connect(_dsn(port), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 class PostgresPair:
@@ -66,6 +78,7 @@ class PostgresPair:
         self._binaries = find_binaries()
         self._primary_port, self._replica_port = free_ports(2)
         self._folder = Path()
+        self._servers: list[subprocess.Popen[bytes]] = []
 
     @property
     def primary_dsn(self) -> str:
@@ -115,28 +128,38 @@ class PostgresPair:
         self._start_server("replica", self._replica_port)
 
     def _start_server(self, role: str, port: int) -> None:
-        data, log = self._folder / role, self._folder / f"{role}.log"
-        self._run("pg_ctl", "-D", str(data), "-l", str(log), "-o", f"-p {port}", "-w", "start", log=log)
-
-    def _run(self, program: str, *arguments: str, log: Path | None = None) -> str:
-        command = [*_as_postgres(), str(self._binaries / program), *arguments]
-        # A server inherits what pg_ctl was given: a pipe would stay open until the server ends.
-        with tempfile.TemporaryFile() as output:
-            done = subprocess.run(
+        command = [*_as_postgres(), str(self._binaries / "postgres"), "-D", str(self._folder / role), "-p", str(port)]
+        log = self._folder / f"{role}.log"
+        with log.open("wb") as output:
+            server = subprocess.Popen(
                 command,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                timeout=_COMMAND_TIMEOUT,
-                check=False,
+                start_new_session=True,  # an interrupt at the terminal is for the test run, which then stops it
             )
-            output.seek(0)
-            said = output.read().decode(errors="replace").strip()
+        self._servers.append(server)
+        deadline = time.monotonic() + _COMMAND_TIMEOUT
+        while not _answers(port):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise ServerUnavailable(f"PostgreSQL's {role} does not start:\n{log.read_text()[-2000:]}")
+            time.sleep(_POLL)
+
+    def _run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [*_as_postgres(), str(self._binaries / program), *arguments],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_COMMAND_TIMEOUT,
+            text=True,
+            check=False,
+        )
         if done.returncode:
-            details = log.read_text(errors="replace")[-2000:] if log is not None and log.exists() else ""
-            raise ServerUnavailable(f"PostgreSQL's {program} failed:\n{said}\n{details}")
-        return said
+            raise ServerUnavailable(f"PostgreSQL's {program} failed:\n{done.stdout}")
+        return done.stdout.strip()
 
     def _execute(self, dsn: str, statement: str) -> None:
         with psycopg.connect(dsn, autocommit=True) as connection:
@@ -170,9 +193,10 @@ class PostgresPair:
 
     def stop(self) -> None:
         """Stop both and remove their folders."""
-        for role in ("replica", "primary"):
-            if (self._folder / role / "postmaster.pid").exists():
-                self._run("pg_ctl", "-D", str(self._folder / role), "-m", "immediate", "-w", "stop")
+        for server in reversed(self._servers):
+            server.send_signal(signal.SIGQUIT)  # at once: the data is thrown away
+            server.wait(_COMMAND_TIMEOUT)
+        self._servers.clear()
         shutil.rmtree(self._folder)
 
     def __enter__(self) -> Self:

@@ -1,5 +1,24 @@
 """What a service embeds to obey decisions: the Guard and its brakes, the replica router, the follower of topics."""
 
+from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.effective import Effective
 from snowshed.consumers.follower import Delivery, Follower
+from snowshed.consumers.guard import Guard, GuardEvent, GuardStats
+from snowshed.consumers.permit import Outcome, Permit
+from snowshed.consumers.router import ReplicaRouter
+from snowshed.consumers.view import DecisionView
 
-__all__ = ["Delivery", "Follower"]
+__all__ = [
+    "Brake",
+    "DecisionView",
+    "Delivery",
+    "Effective",
+    "Follower",
+    "Guard",
+    "GuardEvent",
+    "GuardStats",
+    "Outcome",
+    "Permit",
+    "Refusal",
+    "ReplicaRouter",
+]

@@ -89,7 +89,7 @@ def _settings(
         scope=scope,
         decisions=held,
         retry_budget=_retry_budget(held, level),
-        retry_floor=1.0 - max((s for _, s in _given(held, lambda d: d.retry_budget)), default=0.0),
+        retry_floor=1.0 - max((one.strength for one in held if _about_retries(one.decision)), default=0.0),
         attempt_cap=min((int(max(1.0, cap) / s) for cap, s in _given(held, lambda d: d.attempt_cap)), default=None),
         timeout=min((timeout / s for timeout, s in _given(held, lambda d: d.timeout)), default=None),
         degrade_level=level,
@@ -114,7 +114,7 @@ def _given(
 
 
 def _retry_budget(held: tuple[InForce, ...], level: int) -> float:
-    decided = (LOCAL_RATIO + s * (ratio - LOCAL_RATIO) for ratio, s in _given(held, lambda d: d.retry_budget))
+    decided = (s * ratio + (1.0 - s) * LOCAL_RATIO for ratio, s in _given(held, lambda d: d.retry_budget))
     left = degrade_level(level).retry_budget
     return min(min(decided, default=LOCAL_RATIO), inf if left is None else left)
 
@@ -131,6 +131,10 @@ def _lowest_priority(held: tuple[InForce, ...], level: int) -> int:
 
 def _consistency(held: tuple[InForce, ...]) -> Consistency | None:
     return next((one.decision.consistency for one in held if one.decision.kind is DecisionKind.CONSISTENCY), None)
+
+
+def _about_retries(decision: Decision) -> bool:
+    return decision.retry_budget is not None or bool(decision.degrade_level)
 
 
 def _about_rate(decision: Decision) -> bool:

@@ -9,11 +9,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar, cast
 
+from snowshed.consumers.admission import Brake, Brakes, Refusal
 from snowshed.consumers.brakes.rate_meter import RateMeter
-from snowshed.consumers.brakes.stack import Brake, Brakes, Refusal
 from snowshed.consumers.effective import Effective
 from snowshed.consumers.permit import Outcome, Permit
 from snowshed.consumers.view import DecisionView
@@ -68,9 +68,9 @@ def _ignore(_event: GuardEvent) -> None:
 class Guard:
     """Admits or refuses calls to one scope; safe to share between threads and tasks.
 
-    Usable as `with guard(operation="read"):`, as `async with guard():`, or as a decorator, `@guard.protect`. What is not
-    given for a call is inherited from the request being served. Nothing here waits or does I/O: without a view, or when
-    the control plane is lost, the retry budget alone is left.
+    Usable as `with guard("read"):`, as `async with guard("read"):`, or as a decorator, `@guard.protect`. What is not
+    given for a call is inherited from the request being served. Nothing here waits or does I/O: without a view, or
+    when the control plane is lost, the retry budget alone is left.
 
     Args:
         scope: the service, API or dataset that is called, or that this process is.
@@ -92,7 +92,8 @@ class Guard:
         on_event: Callable[[GuardEvent], None] = _ignore,
     ) -> None:
         self.scope = scope
-        self._view = view
+        self.view = view
+        """Where decisions come from; may be replaced."""
         self._caller = caller
         self._clock = clock
         self._rng = rng
@@ -101,7 +102,7 @@ class Guard:
         now = clock()
         self._book: object = None
         self._refresh_at = now
-        self._effective = Effective(scope=scope)
+        self._local = self._effective = Effective(scope=scope)
         self._brakes = Brakes(self._effective, now)
         self._shadow: Brakes | None = None
         self._baseline = RateMeter(_BASELINE_MEMORY, now)
@@ -134,36 +135,46 @@ class Guard:
         Raises:
             Rejected: a brake refused the call.
         """
-        context = call_context()
-        attempt = context.attempt if attempt is None else attempt
-        criticality = context.criticality if criticality is None else criticality
-        cohort = context.cohort if cohort is None else cohort
-        now = self._clock()
-        with self._lock:
-            self._refresh(now)
-            refusal = None if exempt else self._brakes.check(criticality, cohort, attempt, self._rng(), now)
-            if refusal is None:
-                self._admitted += 1
-                self._in_flight += 1
-                if attempt == 0 and not exempt:
-                    self._baseline.add()
-        if refusal is not None:
-            raise self._reject(refusal, operation, criticality, attempt)
-        if self._shadow is not None and not exempt:
-            self._check_shadow(operation, criticality, cohort, attempt, now)
-        return Permit(self._release)
+        answer = self.try_admit(operation, attempt=attempt, criticality=criticality, cohort=cohort, exempt=exempt)
+        if answer.__class__ is Refusal:
+            raise self._rejection(answer)
+        return answer
 
     admit = __call__
 
+    def try_admit(
+        self,
+        operation: str = "",
+        *,
+        attempt: int | None = None,
+        criticality: Criticality | None = None,
+        cohort: int | None = None,
+        exempt: bool = False,
+    ) -> Permit | Refusal:
+        """Like a call of the guard, but returns the refusal instead of raising it."""
+        if attempt is None or criticality is None or cohort is None:
+            context = call_context()
+            attempt = context.attempt if attempt is None else attempt
+            criticality = context.criticality if criticality is None else criticality
+            cohort = context.cohort if cohort is None else cohort
+        refusal, shadowed = self._decide(criticality, cohort, attempt, exempt)
+        if refusal is not None:
+            self._note(GuardEvent(self.scope, operation, criticality, attempt, refusal, enforced=True))
+            # Spread over ±25 %, so that callers refused together do not come back together.
+            return replace(refusal, retry_after=refusal.retry_after * (0.75 + 0.5 * self._rng()))
+        if shadowed is not None:
+            self._note(GuardEvent(self.scope, operation, criticality, attempt, shadowed, enforced=False))
+        return Permit(self._release)
+
     def retry_allowed(self, attempt: int = 1) -> bool:
-        """Whether retry number `attempt` may be scheduled; charges the budget, so ask once per retry, before the wait."""
+        """Whether retry number `attempt` may be made; charges the budget, so ask once, before waiting for its turn."""
         now = self._clock()
         with self._lock:
             self._refresh(now)
             refusal = self._brakes.schedule_retry(attempt)
         if refusal is None:
             return True
-        self._note(refusal, "", call_context().criticality, attempt)
+        self._note(GuardEvent(self.scope, "retry", call_context().criticality, attempt, refusal, enforced=True))
         return False
 
     def protect(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -209,7 +220,74 @@ class Guard:
                 rejected=dict(self._rejected),
                 would_have_rejected=dict(self._would_have_rejected),
                 outcomes=dict(self._outcomes),
-                baseline=self._known_baseline(now),
+                baseline=self._known_baseline(),
                 effective=self._effective,
                 last_explanation=self._last_explanation,
             )
+
+    def _decide(
+        self, criticality: Criticality, cohort: int, attempt: int, exempt: bool
+    ) -> tuple[Refusal | None, Refusal | None]:
+        """What the brakes say, and what shadow decisions would have said of an admitted call."""
+        now = self._clock()
+        draw = self._rng()
+        shadowed = None
+        with self._lock:
+            self._refresh(now)
+            if not exempt:
+                refusal = self._brakes.check(criticality, cohort, attempt, draw, now)
+                if refusal is not None:
+                    return refusal, None
+                if self._shadow is not None:
+                    shadowed = self._shadow.check(criticality, cohort, attempt, draw, now)
+                if attempt == 0:
+                    self._baseline.add()
+            self._admitted += 1
+            self._in_flight += 1
+        return None, shadowed
+
+    def _refresh(self, now: float) -> None:
+        """Tunes the brakes when a decision has changed, and several times a second while they fade."""
+        view = self.view
+        book = None if view is None else view.book
+        if now < self._refresh_at and book is self._book:
+            return
+        self._book = book
+        self._refresh_at = now + _REFRESH
+        self._effective = self._local if view is None else view.for_scope(self.scope, caller=self._caller)
+        self._learn(now)
+        baseline = self._known_baseline()
+        self._brakes.tune(self._effective, baseline, now)
+        self._tune_shadow(self._effective.shadow, baseline, now)
+
+    def _learn(self, now: float) -> None:
+        if self._effective.decisions or self._effective.shadow is not None:
+            self._baseline.hold(now)
+        elif now >= self._roll_at:
+            self._baseline.roll(now)
+            self._roll_at = now + _ROLL
+
+    def _tune_shadow(self, effective: Effective | None, baseline: float | None, now: float) -> None:
+        if effective is None:
+            self._shadow = None
+            return
+        if self._shadow is None:
+            self._shadow = Brakes(effective, now)
+        self._shadow.tune(effective, baseline, now)
+
+    def _known_baseline(self) -> float | None:
+        return self._baseline.rate if self._baseline.observed >= _BASELINE_KNOWN_AFTER else None
+
+    def _release(self, outcome: Outcome) -> None:
+        with self._lock:
+            self._in_flight -= 1
+            self._outcomes[outcome] += 1
+
+    def _note(self, event: GuardEvent) -> None:
+        with self._lock:
+            if event.enforced:
+                self._rejected[event.refusal.brake] += 1
+                self._last_explanation = event.refusal.reason
+            else:
+                self._would_have_rejected[event.criticality] += 1
+        self._on_event(event)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
+from typing import Self
 
 __all__ = ["Outcome", "Permit"]
 
@@ -43,7 +44,7 @@ class Permit:
         """The call timed out or was cancelled, or the callee refused it for overload."""
         self._end(Outcome.DROPPED)
 
-    def __enter__(self) -> Permit:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -51,7 +52,7 @@ class Permit:
     ) -> None:
         self._end(Outcome.SUCCEEDED if kind is None else _outcome_of(kind))
 
-    async def __aenter__(self) -> Permit:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

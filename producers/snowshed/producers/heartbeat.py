@@ -62,6 +62,7 @@ class HeartbeatEmitter:
         interval: seconds between beats.
         vitals: measures the host, for instance `HostSampler().sample`.
         pool: share of the node's connection pool in use, 0 to 1.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class HeartbeatEmitter:
         interval: float = DEFAULT_INTERVAL,
         vitals: Callable[[], Vitals] = no_vitals,
         pool: Callable[[], float] = unknown_pool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not interval > 0:
             raise ConfigurationError(f"heartbeat interval {interval!r} is not a positive number of seconds")
@@ -80,10 +82,11 @@ class HeartbeatEmitter:
         self._interval = interval
         self._vitals = vitals
         self._pool = pool
+        self._clock = clock
         self._complaints = Throttle(_LOG_PERIOD)
-        self._background = Background("snowshed-heartbeat", self._step)
+        self._background = Background("snowshed-heartbeat", self.tick)
         self._beating = Lock()
-        self._pace = _Pace(time.monotonic())
+        self._pace = _Pace(self._clock())
         survive_fork(self)
 
     @property
@@ -94,7 +97,7 @@ class HeartbeatEmitter:
     def start(self) -> Self:
         """Beat from now on; does nothing while it beats."""
         if not self._background.running:
-            self._pace.due = time.monotonic()
+            self._pace.due = self._clock()
             self._background.start()
         return self
 
@@ -124,10 +127,11 @@ class HeartbeatEmitter:
         """Become silent in a forked child, under the child's own name."""
         self._node = self._node.in_child()
         self._beating = Lock()
-        self._pace = _Pace(time.monotonic())
+        self._pace = _Pace(self._clock())
 
-    def _step(self) -> float:
-        now = time.monotonic()
+    def tick(self) -> float:
+        """Beat if it is time; returns seconds until it is. The thread calls this."""
+        now = self._clock()
         pace = self._pace
         late = now - pace.due
         if late < 0:
@@ -136,7 +140,7 @@ class HeartbeatEmitter:
         # Beats missed during a stall stay missed: a burst of them would look like a node that beats faster.
         pace.due += self._interval * (1 + late // self._interval)
         self._beat(NodeStatus.UP)
-        return pace.due - time.monotonic()
+        return pace.due - self._clock()
 
     def _beat(self, status: NodeStatus) -> None:
         vitals, pool = self._measured(self._vitals, NO_VITALS), self._measured(self._pool, nan)
@@ -157,7 +161,7 @@ class HeartbeatEmitter:
             status=status,
             seq=float(pace.seq),
             sent_at=time.time(),
-            monotonic=time.monotonic(),
+            monotonic=self._clock(),
             interval=self._interval,
             round_trip=self._transport.stats().round_trip,
             local_health=float(pace.health.score),
@@ -176,6 +180,6 @@ class HeartbeatEmitter:
         try:
             return measure()
         except Exception as error:  # noqa: BLE001 - the host program's own function; a node must beat without it
-            if self._complaints.allows(time.monotonic()):
+            if self._complaints.allows(self._clock()):
                 _log.warning("vitals_not_measured", reason=repr(error))
             return unknown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from math import inf
 from threading import RLock
 from types import TracebackType
@@ -41,6 +42,7 @@ class TimingRecorder:
         window: seconds between reports.
         rows: distinct rows held in one window.
         slow_threshold: seconds from which a call may be kept as one of a callee's three slow samples.
+        clock: monotonic seconds.
     """
 
     _urgent: bool
@@ -54,6 +56,7 @@ class TimingRecorder:
         window: float = 1.0,
         rows: int = 2_000,
         slow_threshold: float = 0.5,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not window > 0:
             raise ConfigurationError(f"recorder window {window!r} is not a positive number of seconds")
@@ -63,7 +66,8 @@ class TimingRecorder:
         self._seconds = window
         self._limit = rows
         self._slow_threshold = slow_threshold
-        self._background = Background("snowshed-recorder", self._step)
+        self._clock = clock
+        self._background = Background("snowshed-recorder", self.tick)
         self.folded = 0
         """Calls counted under operation "other" because there were too many rows."""
         self._reset()
@@ -189,7 +193,7 @@ class TimingRecorder:
         self._window = self._new_window()
 
     def _new_window(self) -> Window:
-        return Window(time.time(), time.monotonic(), self._limit)
+        return Window(time.time(), self._clock(), self._limit)
 
     def _open_row(self, edge: Edge) -> tuple[Edge, Row]:
         self._background.start()
@@ -206,9 +210,9 @@ class TimingRecorder:
             if not gauge.now:
                 del self._gauges[edge]
 
-    def _step(self) -> float:
-        """Report if it is time; returns seconds until it is."""
-        now = time.monotonic()
+    def tick(self) -> float:
+        """Report if it is time; returns seconds until it is. The thread calls this."""
+        now = self._clock()
         due = self._window.opened + (min(_URGENT_SPACING, self._seconds) if self._urgent else self._seconds)
         if now < due:
             return due - now

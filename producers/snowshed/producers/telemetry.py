@@ -72,7 +72,7 @@ class Telemetry:
         self.transport.close(max(0.0, until - time.monotonic()))
 
     def __enter__(self) -> Self:
-        return self
+        return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

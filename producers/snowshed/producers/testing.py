@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
+from threading import Condition
 
 from snowshed.producers.transport import TransportStats
 from snowshed.schemas.records import Record
@@ -29,20 +29,28 @@ class MemoryTransport:
     """
 
     def __init__(self, reports: TransportStats | None = None) -> None:
-        self._lock = Lock()
+        self._changed = Condition()
         self._sent: list[Sent] = []
         self.reports = reports
 
     @property
     def sent(self) -> Sequence[Sent]:
         """Everything sent so far."""
-        with self._lock:
+        with self._changed:
             return tuple(self._sent)
 
     def send(self, topic: str, key: str, record: Record) -> None:
         """Keep a record."""
-        with self._lock:
+        with self._changed:
             self._sent.append(Sent(topic, key, record))
+            self._changed.notify_all()
+
+    def wait_for(self, count: int, timeout: float) -> Sequence[Sent]:
+        """Everything sent, once that is `count` records or more; raises TimeoutError after `timeout` seconds."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._sent) >= count, timeout):
+                raise TimeoutError(f"{len(self._sent)} of {count} records were sent within {timeout} s")
+            return tuple(self._sent)
 
     def flush(self, timeout: float) -> bool:  # noqa: ARG002 - an Outlet's
         """True: nothing is ever on its way."""

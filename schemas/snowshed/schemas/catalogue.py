@@ -1,4 +1,9 @@
-"""The schemas records are written with, by id: every released version travels inside the package."""
+"""The schemas records are written with, by id: every released version travels inside the package.
+
+To change a record: change its dataclass and its file in `avro/`, copy that file to the next number in `avro/history/`,
+and pin the id it gets in the catalogue's test. A new field needs a default so that older records stay readable; NaN is
+no JSON, so a number that older writers did not send is nullable or starts from a number.
+"""
 
 from __future__ import annotations
 

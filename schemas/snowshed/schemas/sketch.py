@@ -104,14 +104,12 @@ class LatencySketch:
 
     def quantile(self, q: float) -> float:
         """The duration, in seconds, that the fraction `q` (0 to 1) of all lies at or below; NaN if there are none."""
-        if not self.count:
-            return nan
         rank = floor(q * (self.count - 1))
         for bucket, count in self.items():
             rank -= count
             if rank < 0:
                 return value_of(bucket)
-        return value_of(max(self._counts))
+        return nan
 
     def items(self) -> Iterable[tuple[int, int]]:
         """The buckets in use with their counts, in ascending order."""

@@ -26,7 +26,7 @@ from snowshed.schemas.records import (
     TimingBatch,
 )
 
-__all__ = ["AGENTS", "CATALOGUE", "TopicSpec", "Topics", "partition_for"]
+__all__ = ["AGENTS", "CATALOGUE", "MAX_RECORD_BYTES", "TopicSpec", "Topics", "partition_for"]
 
 _DAY = 86_400.0
 _SEGMENTS = 24
@@ -40,6 +40,9 @@ AGENTS: Mapping[str, str] = MappingProxyType(
 )
 """Each agent's input topic."""
 
+
+MAX_RECORD_BYTES = 2 * 1024 * 1024
+"""Largest record that is ever written: a dead letter wraps a whole record of another topic."""
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
 
@@ -63,6 +66,8 @@ class TopicSpec:
     """Whether the broker stamps records with its own clock."""
     copartitioned_with: str | None = None
     """The topic whose partition count this one follows."""
+    max_bytes: int | None = None
+    """Largest record accepted, where the broker's default of about one mebibyte is too small."""
 
 
 _SHARED = (
@@ -159,15 +164,7 @@ _SHARED = (
         retention=7 * _DAY,
         records=(DeadLetter,),
         written_by="every level",
-    ),
-    TopicSpec(
-        name="control",
-        key="none",
-        partitions=1,
-        cleanup="delete",
-        retention=_DAY,
-        records=(),
-        written_by="nobody",
+        max_bytes=MAX_RECORD_BYTES,
     ),
 )
 _INPUT_PARTITIONS = {spec.name: spec.partitions for spec in _SHARED}
@@ -214,7 +211,7 @@ class Topics:
 
     Args:
         prefix: what every full name starts with, before a dot.
-        partitions: partition counts by short name, or one count for every topic but `control`.
+        partitions: partition counts by short name, or one count for every topic.
         replication: copies of each partition, -1 for the broker's default.
     """
 
@@ -227,7 +224,7 @@ class Topics:
         if not _LEGAL_PREFIX.fullmatch(prefix):
             raise ConfigurationError(f"topic prefix {prefix!r} may only have letters, digits, '.', '_' and '-'")
         if isinstance(partitions, int):
-            partitions = {spec.name: partitions for spec in _SHARED if spec.name != "control"}
+            partitions = {spec.name: partitions for spec in _SHARED}
         self.prefix = prefix
         self.replication = replication
         self._partitions = {short: _checked(short, count) for short, count in (partitions or {}).items()}
@@ -255,6 +252,8 @@ class Topics:
             "cleanup.policy": spec.cleanup,
             "message.timestamp.type": "LogAppendTime" if spec.append_time else "CreateTime",
         }
+        if spec.max_bytes is not None:
+            config["max.message.bytes"] = str(spec.max_bytes)
         if spec.retention is not None:
             # Kafka removes whole segments, so one that spans days would outlive the retention by as much.
             config |= {"retention.ms": _ms(spec.retention), "segment.ms": _ms(spec.retention / _SEGMENTS)}

@@ -68,7 +68,7 @@ def build(settings: WorkerSettings) -> Hosted:
     )
     metrics = Metrics()
     core = CoreService(settings, judged, declare(app, judged), metrics)
-    app.service(core)
+    app.service(core)  # pyright: ignore[reportArgumentType] Faust takes instances, though it only declares classes
     app.web_server(PageServer(settings, metrics, ready=lambda: core.ready))
     return app
 

@@ -30,7 +30,11 @@ class Metrics:
             "snowshed_transaction_aborts", "Transactions undone.", ["agent", "cause"], registry=self.registry
         )
         self._commit = Histogram(
-            "snowshed_transaction_seconds", "Time to write and commit.", labels, buckets=_SECONDS, registry=self.registry
+            "snowshed_transaction_seconds",
+            "Time to write and commit.",
+            labels,
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self._fold = Histogram(
             "snowshed_fold_seconds", "Time to judge a batch.", labels, buckets=_SECONDS, registry=self.registry

@@ -66,8 +66,8 @@ class PageServer(mode.Service):
     @property
     def url(self) -> str:
         """The page's address."""
-        assert self._runner is not None
-        host, port = self._runner.addresses[0][:2]
+        addresses = self._runner.addresses if self._runner is not None else []
+        host, port = addresses[0][:2] if addresses else (self._settings.web_host, self._settings.web_port)
         return f"http://{host}:{port}/"
 
     async def _exposition(self, _request: web.Request) -> web.Response:

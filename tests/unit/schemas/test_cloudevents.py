@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from snowshed.schemas import Heartbeat
 from snowshed.schemas.cloudevents import event_id, headers
 
@@ -17,6 +21,15 @@ def test_a_record_is_described_in_binary_mode() -> None:
         ("ce_type", b"snowshed.Heartbeat.v1"),
         ("content-type", b"application/avro"),
     ]
+
+
+def test_times_are_utc_wherever_the_writer_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        stamped = dict(headers(BEAT, event_id="1", source="/s", time=0.0))["ce_time"]
+    time.tzset()
+    assert stamped == b"1970-01-01T00:00:00.000000Z"
 
 
 def test_the_event_id_is_read_back() -> None:

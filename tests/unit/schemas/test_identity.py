@@ -51,3 +51,8 @@ def test_an_incident_id_can_stand_in_a_url_and_on_one_line(
 def test_every_part_of_an_incident_tells_it_from_others(change: dict[str, object]) -> None:
     base = {"domain": "shop", "kind": IncidentKind.REPLICA_LAG, "subject": "orders/r1", "opened_at": 1.0}
     assert incident_id(**(base | change)) != incident_id(**base)  # type: ignore[arg-type]
+
+
+def test_a_long_subject_is_cut() -> None:
+    shown = incident_id("shop", IncidentKind.OVERLOAD, "Orders/" + "x" * 100, 1.0)
+    assert re.fullmatch(r"overload-orders-x{33}-[0-9a-f]{6}", shown)

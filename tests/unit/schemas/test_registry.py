@@ -103,6 +103,13 @@ def test_each_answer_is_asked_for_once(registry: Registry) -> None:
     assert registry.requests == ["POST /subjects/snowshed.Heartbeat/versions", "GET /schemas/ids/1"]
 
 
+def test_the_catalogue_remembers_what_it_was_told(registry: Registry) -> None:
+    catalogue = RegistryCatalogue(registry.url)
+    assert catalogue.id_of(Heartbeat) == catalogue.id_of(Heartbeat) == 1
+    assert catalogue.schema(1) is catalogue.schema(1)
+    assert len(registry.requests) == 2
+
+
 def test_without_a_registry_the_embedded_catalogue_is_used() -> None:
     assert Codec.from_settings(None).encode(BEAT) == Codec().encode(BEAT)
 
@@ -154,6 +161,15 @@ def test_an_id_the_registry_does_not_know_is_not_asked_for_again_until_it_may_be
     assert catalogue.schema(1) is current_schema(Heartbeat)
 
 
+def test_unknown_ids_are_not_remembered_without_end(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("snowshed.schemas.registry._REMEMBERED", 2)
+    catalogue = RegistryCatalogue(registry.url)
+    for schema_id in (1, 2, 3, 3, 1):
+        with pytest.raises(UnknownSchema):
+            catalogue.schema(schema_id)
+    assert [request.rpartition("/")[2] for request in registry.requests] == ["1", "2", "3", "1"]
+
+
 def test_an_incompatible_schema_is_a_configuration_error_with_a_remedy(registry: Registry) -> None:
     registry.answer = (409, b'{"message": "READER_FIELD_MISSING_DEFAULT_VALUE"}')
     with pytest.raises(ConfigurationError, match=r"409.*READER_FIELD.*upgrade Snowshed"):
@@ -197,6 +213,7 @@ def test_a_port_nobody_listens_on_is_unavailable() -> None:
             RegistryCatalogue(f"http://127.0.0.1:{taken.getsockname()[1]}").id_of(Heartbeat)
 
 
+@pytest.mark.timeout(3)
 def test_a_server_that_keeps_silent_is_unavailable_after_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         catalogue = RegistryCatalogue(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.05)

@@ -80,10 +80,6 @@ def test_partition_counts_can_be_set_for_all_topics_or_one_by_one() -> None:
     assert Topics(partitions={"lag": 3}).partitions("health") == 8
 
 
-def test_the_control_topic_keeps_its_one_partition() -> None:
-    assert Topics(partitions=6).partitions("control") == 1
-
-
 @pytest.mark.parametrize("partitions", [0, -1, {"lag": 0}])
 def test_a_topic_needs_a_partition(partitions: int | dict[str, int]) -> None:
     with pytest.raises(ConfigurationError, match="at least 1 partition"):

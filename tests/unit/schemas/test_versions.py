@@ -114,3 +114,19 @@ def test_an_avro_type_of_a_later_release_asks_for_an_upgrade() -> None:
     newer = other([*fields(), {"name": "labels", "type": {"type": "map", "values": "string"}}])
     with pytest.raises(UnknownSchema, match="'map': upgrade"):
         Codec(OneOther(newer)).decode(written(newer, labels={}))
+
+
+@pytest.mark.timeout(5)
+def test_items_that_take_no_bytes_cannot_be_claimed_without_end() -> None:
+    newer = other([*fields(), {"name": "blanks", "type": {"type": "array", "items": "null"}}])
+    count = b"\xfe" + b"\xff" * 6 + b"\x01"
+    with pytest.raises(Truncated):
+        Codec(OneOther(newer)).decode(written(newer, blanks=[])[:-1] + count + b"\x00")
+
+
+def test_a_type_that_avro_promotes_is_promoted() -> None:
+    older = fields()
+    (reason,) = (field for field in older if field["name"] == "reason")
+    reason["type"] = "bytes"
+    schema = other(older)
+    assert Codec(OneOther(schema)).decode(written(schema, reason=b"r3 is stale")) == _DECISION

@@ -15,18 +15,21 @@ class RateMeter:
         now: the present, in seconds of the same clock as every later `now`.
     """
 
-    __slots__ = ("_counted", "_memory", "_rate", "_rolled_at", "_started_at")
+    __slots__ = ("_memory", "_rate", "_rolled_at", "_started_at", "counted")
 
     def __init__(self, memory: float, now: float) -> None:
         self._memory = memory
         self._rate = 0.0
-        self._counted = 0
+        self.counted = 0
+        """Events since the last roll; whoever sees one adds 1."""
         self._started_at = self._rolled_at = now
 
-    def add(self) -> None:
-        """One event happened."""
-        self._counted += 1
+    @property
+    def rate(self) -> float:
+        """Events per second as of the last roll."""
+        return self._rate
 
+    @property
     def observed(self) -> float:
         """Seconds of observation behind the rate."""
         return self._rolled_at - self._started_at
@@ -37,15 +40,14 @@ class RateMeter:
         if elapsed <= 0:
             return self._rate
         weight = max(1.0 - exp(-elapsed / self._memory), elapsed / (now - self._started_at))
-        self._rate += weight * (self._counted / elapsed - self._rate)
-        self._counted = 0
+        self._rate += weight * (self.counted / elapsed - self._rate)
+        self.counted = 0
         self._rolled_at = now
         return self._rate
 
-    def hold(self, now: float) -> float:
-        """Returns the rate unchanged and forgets what was counted since the last roll: no learning in an incident."""
+    def hold(self, now: float) -> None:
+        """Forgets what was counted since the last roll and keeps the rate: nothing is learned in an incident."""
         if now > self._rolled_at:
             self._started_at += now - self._rolled_at
             self._rolled_at = now
-        self._counted = 0
-        return self._rate
+        self.counted = 0

@@ -54,8 +54,9 @@ class RetryBudget:
 
     def first(self) -> None:
         """A first attempt was admitted."""
-        self._firsts.add()
-        self._tokens = min(self._depth, self._tokens + self._ratio)
+        self._firsts.counted += 1
+        tokens = self._tokens + self._ratio
+        self._tokens = tokens if tokens < self._depth else self._depth  # noqa: PLR1730 - `min` costs a call
 
     def schedule(self) -> bool:
         """Charges a retry that is about to be scheduled; False when the budget is spent."""

@@ -90,8 +90,7 @@ class TelemetryMiddleware:
             try:
                 await self._app(scope, receive, _Response(call, inbound, send))
             except BaseException as error:
-                outcome = outcome_of(error)
-                call.outcome = Outcome.DOWNSTREAM if inbound.dependency_failed else outcome
+                call.outcome = _outcome(error, inbound)
                 raise
             finally:
                 call.end()
@@ -129,6 +128,13 @@ class _Response:
             self._call.outcome = outcome
             self._call.end()
         await self._send(message)
+
+
+def _outcome(error: BaseException, inbound: Inbound) -> Outcome:
+    outcome = outcome_of(error)
+    # A cancelled request was given up by its sender, and a rejected one refused on purpose: no dependency did that.
+    blameless = outcome is Outcome.REJECTED or not isinstance(error, Exception)
+    return Outcome.DOWNSTREAM if inbound.dependency_failed and not blameless else outcome
 
 
 def _measure_loop(call: Call) -> None:

@@ -45,7 +45,7 @@ def instrument_connection(connection: Any, telemetry: Telemetry, *, callee: str)
 def query_timer(telemetry: Telemetry, *, callee: str) -> Callable[[Any], Awaitable[None]]:
     """An `init` function for `asyncpg.create_pool` that instruments each of the pool's connections."""
 
-    async def init(connection: Any) -> None:  # noqa: RUF029 - asyncpg awaits it
+    async def init(connection: Any) -> None:
         instrument_connection(connection, telemetry, callee=callee)
 
     return init

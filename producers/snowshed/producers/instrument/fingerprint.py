@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from hashlib import blake2b
+from string import ascii_lowercase, ascii_uppercase
 
 __all__ = ["fingerprint", "normalise", "statement_kind"]
 
 _LONGEST = 20_000
+# Only ASCII: databases agree on no other folding, and lowering some letters makes two of one.
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _CACHED = 1_024
 
 # The possessive quantifiers (++, *+) keep damaged or hostile text from being scanned more than once. A quote, comment
@@ -48,7 +51,7 @@ def normalise(statement: str) -> str:
     for token in _TOKEN.finditer(statement[:_LONGEST]):
         kind = token.lastgroup
         if kind == "word":
-            parts.append(token[0].lower())
+            parts.append(token[0].translate(_LOWER))
         elif kind in {"value", "tag"}:
             parts.append("?")
         elif kind != "skip":

@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor, Error
+from psycopg import AsyncConnection, Connection, Error
 from psycopg.sql import Composable
 
 from snowshed.producers.instrument.fingerprint import fingerprint, statement_kind
@@ -30,7 +30,7 @@ def instrument_connection(connection: Connection[Any], telemetry: Telemetry, *, 
         telemetry: where calls are reported.
         callee: the database's name in the fleet.
     """
-    base = cast("type[Cursor[Any]]", connection.cursor_factory)
+    base = connection.cursor_factory
 
     class TimedCursor(base):  # type: ignore[misc, valid-type] # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass]
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
@@ -44,7 +44,7 @@ def instrument_connection(connection: Connection[Any], telemetry: Telemetry, *, 
     connection.cursor_factory = TimedCursor
 
 
-async def instrument_async_connection(connection: AsyncConnection[Any], telemetry: Telemetry, *, callee: str) -> None:  # noqa: RUF029 - pools await it
+async def instrument_async_connection(connection: AsyncConnection[Any], telemetry: Telemetry, *, callee: str) -> None:
     """As `instrument_connection`, for asynchronous connections; a coroutine so that a pool can take it as `configure`.
 
     Args:
@@ -52,7 +52,7 @@ async def instrument_async_connection(connection: AsyncConnection[Any], telemetr
         telemetry: where calls are reported.
         callee: the database's name in the fleet.
     """
-    base = cast("type[AsyncCursor[Any]]", connection.cursor_factory)
+    base = connection.cursor_factory
 
     class TimedCursor(base):  # type: ignore[misc, valid-type] # pyright: ignore[reportGeneralTypeIssues, reportUntypedBaseClass]
         async def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:

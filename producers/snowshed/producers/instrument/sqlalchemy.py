@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
-from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from snowshed.producers.instrument.fingerprint import fingerprint, statement_kind
 from snowshed.producers.instrument.sqlstate import outcome_of_sqlstate
@@ -70,6 +70,7 @@ def _outcome(context: ExceptionContext) -> Outcome:
     if code:
         return outcome_of_sqlstate(str(code))
     wrapped = context.sqlalchemy_exception
-    if context.is_disconnect or isinstance(wrapped, OperationalError | InterfaceError | InternalError):
-        return Outcome.LOCAL
-    return Outcome.OK if isinstance(wrapped, DatabaseError) else outcome_of(original)
+    if wrapped is None:
+        return outcome_of(original)
+    failed = context.is_disconnect or isinstance(wrapped, OperationalError | InterfaceError | InternalError)
+    return Outcome.LOCAL if failed else Outcome.OK

@@ -40,6 +40,10 @@ class JournalEntry:
     now: float
     """The time the fold was given."""
     caught_up: bool
+    detector_lag: float
+    """Age of the batch's newest record when it was folded."""
+    dead_letters: int
+    """Records set aside instead of folded."""
     emissions: int
     digest: int
     """CRC-32 over the emitted keys and values: a replay that differs is seen at once."""

@@ -10,14 +10,14 @@ from typing import Literal, get_args
 
 from snowshed.schemas.errors import BrokerUnavailable, ConfigurationError
 
-__all__ = ["BrokerSettings", "Kind", "candidates", "none_available"]
+__all__ = ["BrokerSettings", "Kind", "candidates", "none_available", "parse_kind"]
 
 Kind = Literal["external", "docker", "local"]
 """A running broker elsewhere, one in a container, or one that is a child process."""
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 
-REMEDIES = (
+_REMEDIES = (
     "Either start Docker (as root: systemctl start docker) or install what the local broker needs "
     "(on Debian, as root: apt-get install openjdk-17-jre-headless maven)."
 )
@@ -89,4 +89,4 @@ def none_available(reasons: Mapping[Kind, BrokerUnavailable]) -> BrokerUnavailab
     if "external" in reasons:
         return reasons["external"]
     lines = [f"  {kind}: {reason}" for kind, reason in reasons.items()]
-    return BrokerUnavailable("\n".join(["no Kafka broker can be started.", *lines, REMEDIES]))
+    return BrokerUnavailable("\n".join(["no Kafka broker can be started.", *lines, _REMEDIES]))

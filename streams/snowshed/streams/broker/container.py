@@ -18,14 +18,14 @@ __all__ = ["KAFKA_IMAGE", "ContainerKafka", "container_environment"]
 
 KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}"
 
-RECORDS_IN_CONTAINER = "/var/lib/kafka/data"
+_RECORDS = "/var/lib/kafka/data"
 _STOP_GRACE = 15
 _TAIL_LINES = 15
 
 
 def container_environment(host_port: int, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment that makes Kafka's image one node, published on a loopback port of the host."""
-    settings = single_node(RECORDS_IN_CONTAINER, container_listeners(host_port), extra)
+    settings = single_node(_RECORDS, container_listeners(host_port), extra)
     return {**as_environment(settings), "CLUSTER_ID": CLUSTER_ID, "KAFKA_HEAP_OPTS": "-Xms128m -Xmx384m"}
 
 
@@ -105,7 +105,7 @@ class ContainerKafka:
             stale.remove(v=False, force=True)
 
     def _run(self, engine: Engine) -> Container:
-        volumes = {} if self._name is None else {self._name: {"bind": RECORDS_IN_CONTAINER, "mode": "rw"}}
+        volumes = {} if self._name is None else {self._name: {"bind": _RECORDS, "mode": "rw"}}
         return engine.containers.run(
             self._image,
             detach=True,

@@ -137,9 +137,8 @@ class _Builder:
         """Take one batch in; raises SchemaMismatch for numbers that cannot be."""
         _check(layout, len(strings))
         indexes = layout.values[_CALLER].astype(np.int64)
-        used = np.unique(indexes).tolist() if len(indexes) else []
         mapping = np.zeros(len(strings), np.int64)
-        for index in used:
+        for index in set(indexes.tolist()):
             mapping[index] = self._callers.setdefault(strings[index], len(self._callers))
         self._caller_of_row.append(mapping[indexes])
         self._layouts.append(layout)
@@ -189,7 +188,7 @@ def _lengths(layout: Layout) -> _Ints:
 
 
 def _integers(parts: Sequence[_Ints | NDArray[np.float32]]) -> _Ints:
-    return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, np.int64)
+    return np.concatenate([part.astype(np.int64) for part in parts]) if parts else np.empty(0, np.int64)
 
 
 def _stacked(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """The bytes of one timing batch, walked without building records.
 
-An Avro array of `float` is contiguous IEEE 754 on the wire, and all columns of a batch have one length, so that they lie
-at a constant stride and are viewed as one matrix. Whatever does not look exactly like that (arrays split into blocks,
-other schema versions, damage) is left to the codec, which reads or rejects it.
+An Avro array of `float` is contiguous IEEE 754 on the wire, and all columns of a batch have one length, so that they
+lie at a constant stride and are viewed as one matrix. Whatever does not look exactly like that (arrays split into
+blocks, other schema versions, damage) is left to the codec, which reads or rejects it.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +60,10 @@ def tallies(columns: TimingColumns) -> dict[str, list[Tally]]:
     sums_of, peaks_of = np.array(sums).T.tolist(), peaks.T.tolist()
     found: dict[str, list[Tally]] = {}
     for group, code in enumerate(codes.tolist()):
-        callee, vantage = kinds[code // callers]
+        kind, caller = divmod(int(code), callers)
+        callee, vantage = kinds[kind]
         tally = Tally(
-            caller=columns.callers[code % callers],
+            caller=columns.callers[caller],
             vantage=vantage,
             sums=tuple(sums_of[group]),
             peaks=tuple(peaks_of[group]),
@@ -93,10 +95,10 @@ def merged(one: Tally, other: Tally) -> Tally:
 
 
 def quantile(tally: Tally, q: float) -> float:
-    """Latency in seconds that the fraction `q` of calls lies at or below, within the sketch's error; NaN without calls."""
+    """Latency in seconds that the fraction `q` of calls lies at or below, to the sketch's error; NaN without calls."""
     rank = q * (sum(tally.counts) - 1.0)
     if rank < 0.0:
-        return float("nan")
+        return nan
     passed = 0.0
     for bucket, count in zip(tally.buckets, tally.counts, strict=True):
         passed += count
@@ -118,7 +120,7 @@ def _coverage(
     reporters: list[set[str]] = [set() for _ in range(groups)]
     messages = len(columns.windows)
     for pair in np.unique(group_of_row * messages + columns.message_of_row).tolist():
-        group, message = divmod(pair, messages)
+        group, message = divmod(int(pair), messages)
         covered[group] += columns.windows[message]
         reporters[group].add(columns.reporters[message])
     return covered, reporters

@@ -120,8 +120,10 @@ class RetryPolicy:
 
     act: float = 1.5
     """Attempts per first attempt, A/F, that call for action [P]."""
+    warn: float = 1.2
+    """Attempts per first attempt, A/F, below which amplification may end [P]."""
     flat: float = 0.1
-    """First attempts within this share of their usual rate count as flat [P]."""
+    """First attempts at most this share above their usual rate count as flat [P]."""
     hold: float = 0.5
     """Seconds that two or more observations must cover before a condition counts [P]."""
     carry: float = 5.0
@@ -162,10 +164,12 @@ class OverloadPolicy:
     """The rate never falls below this share of the rate before the incident [P]."""
     step: float = 1.0
     """Shortest time between two steps of the rate, the fold period [P]."""
-    escalate: float = 5.0
-    """Seconds of continued overload after which the degrade level rises [P]."""
+    escalate: float = 2.0
+    """Seconds that retry budgets alone may need before the inflow is cut too [P]."""
     reject_ratio: float = 0.05
     """Rejected share of attempts that calls for level 2 [P]."""
+    exit_ratio: float = 0.5
+    """Overload ends below this share of the excess that began it: hysteresis 2:1 [P]."""
     dwell: float = 10.0
     """Shortest time at a level before it may fall [P]."""
     clean: tuple[float, ...] = (10.0, 20.0)
@@ -185,7 +189,7 @@ class DecisionPolicy:
     update: float = 1.0
     """Shortest time between two updates of an open incident [P]."""
     remember: float = 3600.0
-    """Time a closed incident's evidence stays in the state [P]."""
+    """Time after which what was last heard of a node, an edge or a replica is forgotten [P]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ class Unwritable(Aborted):
 
 
 class Disowned(Aborted):
-    """The group has moved on: a rebalance is under way or has been missed; if we lost the partition, we shall be told."""
+    """The group has moved on: a rebalance runs or was missed; if the partition is lost, the consumer will hear."""
 
 
 class Abandoned(TransactionError):

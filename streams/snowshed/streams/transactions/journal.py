@@ -43,7 +43,9 @@ def digest(outputs: Iterable[tuple[bytes, bytes | None]]) -> int:
     return crc
 
 
-def entry(agent: str, topic: str, batch: Batch[object], *, records: int, emissions: int, crc: int) -> JournalEntry:
+def entry(
+    agent: str, topic: str, batch: Batch[object], *, records: int, dead_letters: int, emissions: int, crc: int
+) -> JournalEntry:
     """The journal's record of one committed batch."""
     return JournalEntry(
         agent=agent,
@@ -55,6 +57,8 @@ def entry(agent: str, topic: str, batch: Batch[object], *, records: int, emissio
         records=records,
         now=batch.now,
         caught_up=batch.caught_up,
+        detector_lag=batch.detector_lag,
+        dead_letters=dead_letters,
         emissions=emissions,
         digest=crc,
     )

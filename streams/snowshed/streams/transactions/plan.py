@@ -64,6 +64,7 @@ class Planner:
             self._source,
             batch,
             records=records,
+            dead_letters=len(letters),
             emissions=len(outputs),
             crc=digest((write.key, write.value) for write in outputs),
         )

@@ -10,7 +10,8 @@ import structlog
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from snowshed.schemas.connection import KafkaConnection
-from snowshed.streams.transactions.errors import Abandoned, Aborted, Fenced, TransactionError, classify, kafka_error
+from snowshed.schemas.topics import MAX_RECORD_BYTES
+from snowshed.streams.transactions.errors import Abandoned, Aborted, TransactionError, classify, kafka_error
 
 __all__ = ["LaneProducer", "Write"]
 
@@ -57,6 +58,7 @@ class LaneProducer:
                     "compression.type": "lz4",
                     "linger.ms": 0,
                     "partitioner": "murmur2_random",
+                    "message.max.bytes": MAX_RECORD_BYTES,
                     "queue.buffering.max.messages": 1_000_000,
                     "delivery.report.only.error": True,
                     "log_level": 3,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -90,8 +89,8 @@ def read_broker_limits(connection: KafkaConnection, timeout: float = 10.0) -> Ma
 
 def _describe(admin: AdminClient, resource: ConfigResource, timeout: float) -> Any:
     # The client's annotations leave the future's result open.
-    answers = cast("dict[ConfigResource, Future[Any]]", admin.describe_configs([resource], request_timeout=timeout))
-    return answers[resource].result()
+    answer: Any = admin.describe_configs([resource], request_timeout=timeout)[resource]
+    return answer.result()
 
 
 def _seconds(milliseconds: str | None, default: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -71,8 +72,12 @@ class View:
             "now": now,
             "stale_after": STALE_AFTER,
             "detector": _detector(self, now),
-            "nodes": [_observed(node, now) for node in sorted(self.of(NodeHealth), key=_node_order) if _lives(node, now)],
-            "edges": [_observed(edge, now) for edge in sorted(self.of(EdgeHealth), key=_edge_order) if _lives(edge, now)],
+            "nodes": [
+                _observed(node, now) for node in sorted(self.of(NodeHealth), key=_node_order) if _lives(node, now)
+            ],
+            "edges": [
+                _observed(edge, now) for edge in sorted(self.of(EdgeHealth), key=_edge_order) if _lives(edge, now)
+            ],
             "lag": [_observed(lag, now) for lag in sorted(self.of(Lag), key=_lag_order) if _lives(lag, now)],
             "incidents": [_row(incident) for incident in sorted(self.of(Incident), key=_incident_order)],
             "decisions": [
@@ -92,7 +97,7 @@ class World:
     def __init__(self) -> None:
         self.revision = 0
         """Grows with every change."""
-        self._facts: dict[tuple[str, str], Fact] = {}
+        self._topics: defaultdict[str, dict[str, Fact]] = defaultdict(dict)
         self._revisions = dict.fromkeys(SECTIONS.values(), 0)
 
     def apply(self, delivery: Delivery) -> bool:
@@ -100,26 +105,29 @@ class World:
 
         A record older than the one held is ignored: a key that moved to another partition may be read out of order.
         """
-        place, record = (delivery.topic, delivery.key), delivery.record
-        held = self._facts.get(place)
+        facts, record = self._topics[delivery.topic], delivery.record
         if record is None:
-            return self._drop(place)
+            return self._drop(facts, delivery.key)
+        held = facts.get(delivery.key)
         if not isinstance(record, Fact) or record == held or _older(record, held):
             return False
-        self._facts[place] = record
+        facts[delivery.key] = record
         self._touch(record)
         if held is not None:
             self._touch(held)
         if _is_closed(record):
-            self._drop_oldest_closed()
+            self._drop_oldest_closed(facts)
         return True
 
     def view(self) -> View:
         """The world as it stands, as a frozen value."""
-        return View(MappingProxyType(dict(self._revisions)), tuple(self._facts.values()))
+        return View(
+            MappingProxyType(dict(self._revisions)),
+            tuple(fact for facts in self._topics.values() for fact in facts.values()),
+        )
 
-    def _drop(self, place: tuple[str, str]) -> bool:
-        held = self._facts.pop(place, None)
+    def _drop(self, facts: dict[str, Fact], key: str) -> bool:
+        held = facts.pop(key, None)
         if held is not None:
             self._touch(held)
         return held is not None
@@ -128,10 +136,10 @@ class World:
         self.revision += 1
         self._revisions[SECTIONS[type(fact)]] = self.revision
 
-    def _drop_oldest_closed(self) -> None:
-        closed = {place: fact for place, fact in self._facts.items() if isinstance(fact, Incident) and _is_closed(fact)}
-        for place in sorted(closed, key=lambda place: _incident_order(closed[place]))[CLOSED_INCIDENTS:]:
-            self._drop(place)
+    def _drop_oldest_closed(self, facts: dict[str, Fact]) -> None:
+        closed = {key: fact for key, fact in facts.items() if isinstance(fact, Incident) and _is_closed(fact)}
+        for key in sorted(closed, key=lambda key: _incident_order(closed[key]))[CLOSED_INCIDENTS:]:
+            self._drop(facts, key)
 
 
 def _older(record: Fact, held: Fact | None) -> bool:
@@ -166,9 +174,9 @@ def _in_force(decision: Decision, now: float) -> bool:
 
 
 def _detector(view: View, now: float) -> dict[str, float | None]:
-    measured = [*view.of(NodeHealth), *view.of(Lag)]
+    measured: list[NodeHealth | Lag] = [*view.of(NodeHealth), *view.of(Lag)]
     fresh = [fact.detector_lag for fact in measured if now - fact.observed_at <= STALE_AFTER]
-    seen = [fact.observed_at for fact in (*measured, *view.of(EdgeHealth))]
+    seen = [fact.observed_at for fact in measured] + [edge.observed_at for edge in view.of(EdgeHealth)]
     return {"lag": max(fresh, default=None), "observed_at": max(seen, default=None)}
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -20,7 +20,7 @@ _AWAY = ServerUnavailable("orders/primary: refused")
 class _Scripted:
     """Gives what its script says: readings, or an error to raise."""
 
-    script: Iterator[list[Reading] | Exception]
+    script: Iterator[Sequence[Reading] | Exception]
     name: str = "scripted"
     period: float = 0.5
     closed: bool = False

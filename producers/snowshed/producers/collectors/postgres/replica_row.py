@@ -16,7 +16,7 @@ __all__ = ["READER_SETTINGS", "ReplicaRow"]
 READER_SETTINGS = {"default_transaction_read_only": "on"}
 
 _READ = """\
-SELECT /* snowshed */ version, written_at, writer, row_period,
+SELECT version, written_at, writer, row_period,
   pg_last_wal_receive_lsn()::text, pg_last_wal_replay_lsn()::text
 FROM snowshed.heartbeat WHERE source = %s"""
 _NO_TABLE = frozenset({"42P01", "3F000"})

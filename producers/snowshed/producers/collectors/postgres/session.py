@@ -12,7 +12,10 @@ from typing import Any
 from snowshed.producers.collectors.postgres.dsn import redact
 from snowshed.schemas.errors import ConfigurationError, ServerUnavailable
 
-__all__ = ["QueryFailed", "Session"]
+__all__ = ["OWN_MARK", "QueryFailed", "Session"]
+
+OWN_MARK = "/* snowshed */"
+"""Stands in every statement of a session, after the first word because the server's statistics drop what leads."""
 
 _TIMEOUT = 3.0
 _CONNECTION = {
@@ -23,7 +26,7 @@ _CONNECTION = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
-_APPLY = b"SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)"
+_APPLY = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)"
 _MISSING = "collecting from PostgreSQL needs psycopg: pip install 'snowshed[postgres]'"
 
 
@@ -116,7 +119,7 @@ class Session:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            return self._execute(statement.encode(), parameters)
+            return self._execute(_marked(statement), parameters)
         except Error as error:
             if self._connection is None or self._connection.broken or error.sqlstate is None:
                 self._drop()
@@ -129,7 +132,7 @@ class Session:
         connection: Any = connect(where, autocommit=True, prepare_threshold=None)
         try:
             with _severed_after(connection.fileno(), self._timeout):
-                connection.execute(_APPLY, (list(self._settings), list(self._settings.values())))
+                connection.execute(_marked(_APPLY), (list(self._settings), list(self._settings.values())))
         except BaseException:
             connection.close()
             raise
@@ -151,6 +154,11 @@ class Session:
             secret = self._parameters.get(name)
             text = text.replace(str(secret), "***") if secret else text
         return f"{self._server}: {text}"
+
+
+def _marked(statement: str) -> bytes:
+    verb, space, rest = statement.partition(" ")
+    return f"{verb}{space}{OWN_MARK if rest else ''}{space}{rest}".encode()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS snowshed.heartbeat (
 
 _CREATE_SCHEMA = "CREATE SCHEMA IF NOT EXISTS snowshed"
 _WRITE = """\
-INSERT INTO /* snowshed */ snowshed.heartbeat AS row (source, version, written_at, writer, row_period)
+INSERT INTO snowshed.heartbeat AS row (source, version, written_at, writer, row_period)
 VALUES (%s, 1, %s, %s, %s)
 ON CONFLICT (source) DO UPDATE SET version = row.version + 1, written_at = excluded.written_at,
   writer = excluded.writer, row_period = excluded.row_period

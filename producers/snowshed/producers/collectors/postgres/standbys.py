@@ -16,7 +16,7 @@ __all__ = ["Change", "Standbys", "changes"]
 _log = structlog.get_logger()
 
 _READ = """\
-SELECT /* snowshed */ coalesce(application_name, ''), coalesce(client_addr::text, 'local'), coalesce(state, 'hidden'),
+SELECT coalesce(application_name, ''), coalesce(client_addr::text, 'local'), coalesce(state, 'hidden'),
   pg_current_wal_lsn()::text, replay_lsn::text
 FROM pg_stat_replication"""
 

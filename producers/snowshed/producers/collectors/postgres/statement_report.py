@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from snowshed.producers.collectors.base import CallTiming
 from snowshed.producers.collectors.postgres.deltas import Counters, Ranking, StatementKey
-from snowshed.producers.instrument.fingerprint import fingerprint
+from snowshed.producers.instrument.fingerprint import fingerprint, statement_kind
 
-__all__ = ["OTHER", "OWN_MARK", "Statement", "call_timings", "describe", "statement_kind"]
-
-OWN_MARK = "/* snowshed */"
-"""Stands in every statement of the agent, after the first word because the server drops what comes before it."""
-
-_LEADING = re.compile(r"(?>[\s(;]|--[^\n]*(?:\n|$)|/\*.*?\*/)*+([A-Za-z]+)", re.DOTALL)
-_KINDS = frozenset(
-    (
-        *("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "COPY", "CALL", "FETCH"),
-        *("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "LOCK"),
-        *("VACUUM", "ANALYZE", "REFRESH", "TRUNCATE"),
-    )
-)
+__all__ = ["OTHER", "Statement", "call_timings", "describe"]
 
 
 class Statement(NamedTuple):
@@ -34,13 +21,6 @@ class Statement(NamedTuple):
 
 OTHER = Statement("OTHER", "")
 """Stands for statements that are not told apart."""
-
-
-def statement_kind(text: str) -> str:
-    """The statement's first keyword in capitals, such as SELECT; OTHER for what no service calls day by day."""
-    match = _LEADING.match(text)
-    word = match[1].upper() if match else ""
-    return word if word in _KINDS else OTHER.operation
 
 
 def describe(text: str) -> Statement:

@@ -14,8 +14,8 @@ from snowshed.producers.collectors.postgres.deltas import (
     deltas,
     rank,
 )
-from snowshed.producers.collectors.postgres.session import QueryFailed, Session
-from snowshed.producers.collectors.postgres.statement_report import OWN_MARK, Statement, call_timings, describe
+from snowshed.producers.collectors.postgres.session import OWN_MARK, QueryFailed, Session
+from snowshed.producers.collectors.postgres.statement_report import Statement, call_timings, describe
 from snowshed.schemas.errors import ConfigurationError
 
 __all__ = ["Statements"]
@@ -23,15 +23,15 @@ __all__ = ["Statements"]
 _log = structlog.get_logger()
 
 _EXTENSION = """\
-SELECT /* snowshed */ quote_ident(n.nspname), string_to_array(e.extversion, '.')::int[]
+SELECT quote_ident(n.nspname), string_to_array(e.extversion, '.')::int[]
 FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'"""
 _COUNTERS = """\
-SELECT /* snowshed */ coalesce(r.rolname, 'unknown'), s.queryid, s.calls, s.total_exec_time / 1000,
+SELECT coalesce(r.rolname, 'unknown'), s.queryid, s.calls, s.total_exec_time / 1000,
   (SELECT extract(epoch FROM i.stats_reset)::float8 FROM {schema}.pg_stat_statements_info i)
 FROM {schema}.pg_stat_statements(false) s LEFT JOIN pg_roles r ON r.oid = s.userid
 WHERE s.toplevel AND s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"""
 _TEXTS = """\
-SELECT /* snowshed */ DISTINCT ON (s.queryid) s.queryid, s.query
+SELECT DISTINCT ON (s.queryid) s.queryid, s.query
 FROM {schema}.pg_stat_statements(true) s
 WHERE s.queryid = ANY(%s) AND s.query IS NOT NULL
   AND s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"""
@@ -142,7 +142,7 @@ class Statements:
 
     def _warn_of_hidden(self, hidden: int) -> None:
         self._warned = True
-        [(role,)] = self._session.query("SELECT /* snowshed */ quote_ident(current_user)")
+        [(role,)] = self._session.query("SELECT quote_ident(current_user)")
         _log.warning(
             "statements_hidden", dataset=self._dataset, hidden=hidden, remedy=f"GRANT pg_read_all_stats TO {role};"
         )

@@ -9,12 +9,13 @@ What refuses for free comes first; what uses up a token comes last, so that a ca
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
 from snowshed.consumers.brakes.breaker import trips
-from snowshed.consumers.brakes.degrade import priority
+from snowshed.consumers.brakes.degrade import LOWEST_PRIORITY, priority
 from snowshed.consumers.brakes.retry_budget import RetryBudget
 from snowshed.consumers.brakes.token_bucket import TokenBucket
 from snowshed.consumers.effective import Effective
@@ -51,34 +52,41 @@ class Refusal:
 class Brakes:
     """The state of one scope's brakes, tuned several times a second and asked at every call."""
 
-    __slots__ = ("_bucket", "_budget", "_effective", "_idle", "_lowest_priority")
+    __slots__ = ("_bucket", "_budget", "_effective", "_is_limited", "_lowest_priority", "_p_reject")
 
     def __init__(self, effective: Effective, now: float) -> None:
         self._bucket = TokenBucket(now)
         self._budget = RetryBudget(now)
         self.tune(effective, None, now)
 
-    @property
-    def rate_limit(self) -> float:
-        """Calls per second now admitted, inf without a limit."""
-        return self._bucket.limit
-
     def tune(self, effective: Effective, baseline: float | None, now: float) -> None:
         """Sets every brake to what is in force; `baseline` is the rate from before the incident, None while unknown."""
         self._effective = effective
-        self._idle = not effective.decisions
         self._lowest_priority = effective.lowest_priority
+        self._p_reject = effective.p_reject
         self._bucket.tune(effective.rate_limit(baseline), now)
+        self._is_limited = self._bucket.limit < inf
         self._budget.tune(effective.retry_budget, effective.retry_floor, now)
 
-    def check(self, criticality: int, cohort: int, attempt: int, draw: float, now: float) -> Refusal | None:
-        """None when every brake lets the call pass; `draw` is a random number in [0, 1)."""
-        if self._idle:
-            if attempt == 0:
-                self._budget.first()
-                return None
-            return None if self._budget.send() else self._over_budget()
-        return self._check_decided(criticality, cohort, attempt, draw, now)
+    def check(
+        self, criticality: int, cohort: int, attempt: int, draw: Callable[[], float], now: float
+    ) -> Refusal | None:
+        """None when every brake lets the call pass; `draw` gives a random number in [0, 1)."""
+        if self._lowest_priority < LOWEST_PRIORITY and priority(criticality, cohort) > self._lowest_priority:
+            return self._too_low()
+        if self._p_reject and trips(self._p_reject, draw()):
+            return self._tripped()
+        if attempt:
+            refusal = self._check_retry(attempt)
+            if refusal is not None:
+                return refusal
+        if self._is_limited:
+            wait = self._bucket.take(now)
+            if wait:
+                return self._over_rate(wait)
+        if not attempt:
+            self._budget.first()
+        return None
 
     def schedule_retry(self, attempt: int) -> Refusal | None:
         """Charges retry number `attempt` before it is waited for; None when it may be made."""
@@ -87,25 +95,11 @@ class Brakes:
             return self._too_many_attempts(cap)
         return None if self._budget.schedule() else self._over_budget()
 
-    def _check_decided(
-        self, criticality: int, cohort: int, attempt: int, draw: float, now: float
-    ) -> Refusal | None:
-        effective = self._effective
-        if priority(criticality, cohort) > self._lowest_priority:
-            return self._too_low()
-        if trips(effective.p_reject, draw):
-            return self._tripped()
-        if attempt:
-            if effective.attempt_cap is not None and attempt >= effective.attempt_cap:
-                return self._too_many_attempts(effective.attempt_cap)
-            if not self._budget.send():
-                return self._over_budget()
-        wait = self._bucket.take(now)
-        if wait:
-            return self._over_rate(wait)
-        if not attempt:
-            self._budget.first()
-        return None
+    def _check_retry(self, attempt: int) -> Refusal | None:
+        cap = self._effective.attempt_cap
+        if cap is not None and attempt >= cap:
+            return self._too_many_attempts(cap)
+        return None if self._budget.send() else self._over_budget()
 
     def _too_low(self) -> Refusal:
         def acts(decision: Decision) -> bool:

@@ -1,0 +1,92 @@
+"""A Guard for every host that an httpx client calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+
+from snowshed.consumers.guard import Guard
+from snowshed.consumers.integrations.status import settle
+from snowshed.consumers.view import DecisionView
+
+__all__ = ["AsyncGuardTransport", "GuardTransport", "HostGuards"]
+
+
+class HostGuards:
+    """One guard a host, made when the host is first called.
+
+    Args:
+        view: where decisions come from; None for local brakes only.
+        caller: the calling service, to also obey decisions about its own edges.
+        scopes: the service behind a host, where it is not called like the host.
+    """
+
+    def __init__(
+        self, view: DecisionView | None = None, *, caller: str = "", scopes: Mapping[str, str] | None = None
+    ) -> None:
+        self._view = view
+        self._caller = caller
+        self._scopes = dict(scopes or {})
+        self._guards: dict[str, Guard] = {}
+
+    def of(self, host: str) -> Guard:
+        """The guard of a host; hosts of one service share it."""
+        scope = self._scopes.get(host, host)
+        guard = self._guards.get(scope)
+        # `setdefault` keeps one guard when two threads meet here.
+        return guard or self._guards.setdefault(scope, Guard(scope, view=self._view, caller=self._caller))
+
+
+class GuardTransport(httpx.BaseTransport):
+    """Refuses requests with `Rejected` before they are sent, by the guard of their host.
+
+    Attempt and class come from the propagation context; a request with an attempt above 0 is charged to the host's
+    retry budget, unless `Guard.retry_allowed` has charged it already.
+    """
+
+    def __init__(self, transport: httpx.BaseTransport, guards: HostGuards) -> None:
+        self._transport = transport
+        self._guards = guards
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request if the guard admits it."""
+        with self._guards.of(request.url.host)(_operation(request)) as permit:
+            try:
+                response = self._transport.handle_request(request)
+            except httpx.TimeoutException:
+                permit.dropped()
+                raise
+            settle(permit, response.status_code)
+            return response
+
+    def close(self) -> None:
+        """Closes the wrapped transport."""
+        self._transport.close()
+
+
+class AsyncGuardTransport(httpx.AsyncBaseTransport):
+    """`GuardTransport` for `httpx.AsyncClient`."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, guards: HostGuards) -> None:
+        self._transport = transport
+        self._guards = guards
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request if the guard admits it."""
+        with self._guards.of(request.url.host)(_operation(request)) as permit:
+            try:
+                response = await self._transport.handle_async_request(request)
+            except httpx.TimeoutException:
+                permit.dropped()
+                raise
+            settle(permit, response.status_code)
+            return response
+
+    async def aclose(self) -> None:
+        """Closes the wrapped transport."""
+        await self._transport.aclose()
+
+
+def _operation(request: httpx.Request) -> str:
+    return f"{request.method} {request.url.path}"

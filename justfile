@@ -1,0 +1,64 @@
+# Recipes of development; `./dev RECIPE` prepares the environment first and then runs them.
+
+bin := justfile_directory() / ".venv/bin"
+roots := "streams producers consumers schemas"
+
+# List the recipes.
+default:
+    @just --list
+
+# Every test on real servers, in random order.
+test *options:
+    {{ bin }}/python -m pytest {{ options }}
+
+# Pure tests only: seconds.
+test-unit *options:
+    {{ bin }}/python -m pytest tests/unit {{ options }}
+
+# Tests that need only a broker.
+test-broker *options:
+    {{ bin }}/python -m pytest tests/broker {{ options }}
+
+# Whole processes: worker, databases, browser.
+e2e *options:
+    {{ bin }}/python -m pytest tests/e2e {{ options }}
+
+# Unit tests with branch coverage of every module, also of those that no test imports.
+coverage:
+    {{ bin }}/python -m pytest tests/unit --cov --cov-report=term-missing:skip-covered
+
+# Style, types, layers, dependencies, spelling.
+lint: style types layers
+
+style:
+    {{ bin }}/ruff check .
+    {{ bin }}/ruff format --check .
+    {{ bin }}/codespell
+    {{ bin }}/deptry {{ roots }}
+    {{ bin }}/interrogate --quiet {{ roots }}
+
+types:
+    {{ bin }}/mypy
+    {{ bin }}/pyright
+
+layers:
+    {{ bin }}/lint-imports
+
+# Rewrite what a tool can rewrite.
+format:
+    {{ bin }}/ruff check --fix .
+    {{ bin }}/ruff format .
+
+# Resolve the dependencies anew and pin them with their hashes (needs uv).
+lock:
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra all --group tools -o requirements/run.txt pyproject.toml
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev -o requirements/dev.txt pyproject.toml
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes -o requirements/quix.txt tests/benchmarks/peers/quix.in
+
+# Build the wheel and check that it alone, without the sources, passes the unit tests.
+wheel:
+    {{ justfile_directory() }}/tests/wheel.sh
+
+# Collect the changelog fragments of a release.
+changelog version:
+    {{ bin }}/towncrier build --yes --version {{ version }}

@@ -1,0 +1,58 @@
+"""The state of one step, sorted by what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from snowshed.schemas.records import IncidentKind
+from snowshed.streams.cascade.cases import Case
+from snowshed.streams.cascade.decisions import Held
+from snowshed.streams.cascade.throttle import Throttle
+from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
+
+__all__ = ["Board", "DomainState", "arranged"]
+
+DomainState = NodeView | EdgeView | LagView | Throttle | Case | Held
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What the rules look at; every mapping is in the order of its keys."""
+
+    nodes: dict[str, NodeView] = field(default_factory=dict[str, NodeView])
+    """By node."""
+    callees: dict[str, list[EdgeView]] = field(default_factory=dict[str, list[EdgeView]])
+    """Edges by callee."""
+    datasets: dict[str, list[LagView]] = field(default_factory=dict[str, list[LagView]])
+    """Servers by dataset."""
+    throttles: dict[str, Throttle] = field(default_factory=dict[str, Throttle])
+    """By callee."""
+    cases: dict[tuple[IncidentKind, str], Case] = field(default_factory=dict[tuple[IncidentKind, str], Case])
+    """Open incidents by kind and subject."""
+    held: dict[str, Held] = field(default_factory=dict[str, Held])
+    """Decisions by `scope|kind`."""
+
+    def is_open(self, kind: IncidentKind, subject: str) -> bool:
+        """Whether an incident of this kind is open on the subject."""
+        return (kind, subject) in self.cases
+
+
+def arranged(current: Mapping[str, DomainState]) -> Board:
+    """The board of a state."""
+    board = Board()
+    for key in sorted(current):
+        match current[key]:
+            case NodeView() as node:
+                board.nodes[node.health.node] = node
+            case EdgeView() as edge:
+                board.callees.setdefault(edge.window.callee, []).append(edge)
+            case LagView() as server:
+                board.datasets.setdefault(server.lag.dataset, []).append(server)
+            case Throttle() as throttle:
+                board.throttles[throttle.callee] = throttle
+            case Case() as case:
+                board.cases[case.incident.kind, case.incident.subject] = case
+            case Held() as held:
+                board.held[held.key] = held
+    return board

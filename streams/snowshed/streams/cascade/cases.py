@@ -1,0 +1,92 @@
+"""Incidents from their first finding to their end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from snowshed.schemas.identity import incident_id
+from snowshed.schemas.records import Evidence, Incident, IncidentStatus, Notice
+from snowshed.streams.cascade.findings import Ending, Finding
+
+__all__ = ["Case", "closing", "linked", "notice", "opening", "updated"]
+
+_DECISIONS = 20
+"""Newest decisions an incident names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """An open incident and what is not part of its record."""
+
+    incident: Incident
+    severity: str
+    first_evidence: tuple[Evidence, ...]
+    """What opened it; kept while newer evidence is exchanged."""
+    emitted: float
+    """When the record was last written; 0 before the first time."""
+
+    @property
+    def key(self) -> str:
+        """State key."""
+        return f"incident/{self.incident.kind.value}/{self.incident.subject}"
+
+
+def opening(finding: Finding, now: float, detector_lag: float) -> Case:
+    """The case that a finding opens."""
+    incident = Incident(
+        incident_id=incident_id(finding.domain, finding.kind, finding.subject, now),
+        domain=finding.domain,
+        kind=finding.kind,
+        status=IncidentStatus.OPEN,
+        subject=finding.subject,
+        summary=finding.summary,
+        opened_at=now,
+        updated_at=now,
+        members=finding.members,
+        causes=finding.causes,
+        evidence=finding.evidence,
+        confidence=finding.confidence,
+        detector_lag=detector_lag,
+    )
+    return Case(incident=incident, severity=finding.severity, first_evidence=finding.evidence, emitted=0.0)
+
+
+def updated(case: Case, finding: Finding, now: float) -> Case:
+    """The case with the newest findings; the same object when they say nothing new."""
+    evidence = (*case.first_evidence, *(item for item in finding.evidence if item not in case.first_evidence))
+    incident = replace(
+        case.incident,
+        summary=finding.summary,
+        members=finding.members,
+        causes=finding.causes,
+        evidence=evidence,
+        confidence=finding.confidence,
+    )
+    if incident == case.incident:
+        return case
+    return replace(case, incident=replace(incident, updated_at=now), severity=finding.severity)
+
+
+def linked(case: Case, decision: str, now: float) -> Case:
+    """The case with one more decision."""
+    decisions = (*case.incident.decisions, decision)[-_DECISIONS:]
+    return replace(case, incident=replace(case.incident, decisions=decisions, updated_at=now))
+
+
+def closing(case: Case, ending: Ending, now: float) -> Incident:
+    """The closed incident."""
+    return replace(case.incident, status=IncidentStatus.CLOSED, summary=ending.summary, updated_at=now, closed_at=now)
+
+
+def notice(incident: Incident, severity: str, now: float) -> Notice:
+    """What people are told when an incident opens or closes."""
+    state = "closed" if incident.status is IncidentStatus.CLOSED else "opened"
+    return Notice(
+        notice_id=f"{incident.incident_id}-{state}",
+        incident_id=incident.incident_id,
+        domain=incident.domain,
+        severity="info" if incident.status is IncidentStatus.CLOSED else severity,
+        title=f"{incident.kind.value.replace('_', ' ')}: {incident.subject} ({state})",
+        text=incident.summary,
+        issued_at=now,
+    )

@@ -1,0 +1,97 @@
+"""Decisions from the settings that rules ask for: issued, renewed at half of their life, lifted when nobody asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from snowshed.schemas.records import Consistency, Decision
+from snowshed.streams.cascade.findings import Finding, Setting
+from snowshed.streams.policy import DecisionPolicy
+
+__all__ = ["Held", "asked", "due", "issued", "lifted"]
+
+_VALUES = [item.name for item in fields(Setting) if item.name not in {"scope", "scope_kind", "kind", "rule", "reason"}]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The newest decision of one actuator; kept after it is lifted, so that its sequence goes on."""
+
+    decision: Decision
+    rule: str
+
+    @property
+    def key(self) -> str:
+        """Key on the decisions topic."""
+        return f"{self.decision.scope}|{self.decision.kind.value}"
+
+
+def asked(findings: list[Finding]) -> dict[str, tuple[Setting, Finding]]:
+    """One setting an actuator: where several findings ask for one, the first of the rules' order."""
+    wanted: dict[str, tuple[Setting, Finding]] = {}
+    for finding in findings:
+        for setting in finding.settings:
+            wanted.setdefault(setting.key, (setting, finding))
+    return {key: wanted[key] for key in sorted(wanted)}
+
+
+def due(held: Held | None, setting: Setting, now: float) -> bool:
+    """Whether a setting has to be issued: it is new, it differs, or half of its life is over."""
+    if held is None or not held.decision.active or differs(held, setting):
+        return True
+    return now >= held.decision.issued_at + held.decision.ttl / 2
+
+
+def differs(held: Held, setting: Setting) -> bool:
+    """Whether a setting asks for something else than the decision in force; the order of preference alone is nothing."""
+    return any(_plain(getattr(held.decision, name)) != _plain(getattr(setting, name)) for name in _VALUES)
+
+
+def issued(
+    held: Held | None,
+    setting: Setting,
+    finding: Finding,
+    *,
+    decision_id: str,
+    incident_id: str,
+    now: float,
+    policy: DecisionPolicy,
+) -> Held:
+    """The next decision of the actuator."""
+    values = {name: getattr(setting, name) for name in _VALUES}
+    decision = Decision(
+        decision_id=decision_id,
+        domain=finding.domain,
+        scope=setting.scope,
+        scope_kind=setting.scope_kind,
+        kind=setting.kind,
+        active=True,
+        epoch=1,
+        seq=held.decision.seq + 1 if held else 1,
+        issued_at=now,
+        ttl=policy.ttl,
+        mode=policy.mode,
+        reason=setting.reason,
+        incident_id=incident_id,
+        evidence=finding.evidence,
+        confidence=finding.confidence,
+        **values,
+    )
+    return Held(decision, setting.rule)
+
+
+def lifted(held: Held, *, decision_id: str, now: float) -> Held:
+    """The decision that takes back the one in force."""
+    decision = replace(
+        held.decision,
+        decision_id=decision_id,
+        active=False,
+        seq=held.decision.seq + 1,
+        issued_at=now,
+        reason=f"no longer needed: {held.decision.reason}",
+    )
+    return replace(held, decision=decision)
+
+
+def _plain(value: object) -> object:
+    return replace(value, prefer=tuple(sorted(value.prefer))) if isinstance(value, Consistency) else value

@@ -1,0 +1,66 @@
+"""What a rule hands on: a condition that holds, and the settings that would contain it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from snowshed.schemas.records import (
+    Cause,
+    Consistency,
+    DecisionKind,
+    Evidence,
+    IncidentKind,
+    ScopeKind,
+)
+
+__all__ = ["Ending", "Finding", "Setting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What one actuator should be set to; fields as in `Decision`."""
+
+    scope: str
+    scope_kind: ScopeKind
+    kind: DecisionKind
+    rule: str
+    reason: str
+    rate_multiplier: float | None = None
+    absolute_cap: float | None = None
+    per_instance_fallback: float | None = None
+    retry_budget: float | None = None
+    attempt_cap: int | None = None
+    degrade_level: int | None = None
+    consistency: Consistency | None = None
+
+    @property
+    def key(self) -> str:
+        """Key of the actuator on the decisions topic."""
+        return f"{self.scope}|{self.kind.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A condition that holds now; fields as in `Incident`."""
+
+    kind: IncidentKind
+    subject: str
+    domain: str
+    rule: str
+    severity: str
+    """`warning` or `critical`."""
+    summary: str
+    members: tuple[str, ...]
+    causes: tuple[Cause, ...] = ()
+    evidence: tuple[Evidence, ...]
+    confidence: float
+    settings: tuple[Setting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an incident ended."""
+
+    summary: str
+    quiet: bool = False
+    """Whether people need not be told."""

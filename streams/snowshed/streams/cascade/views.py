@@ -1,0 +1,97 @@
+"""What level 2 remembers of each node, edge and replica: the newest observation and how long it has been bad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+from snowshed.schemas.records import EdgeObservations, Lag, NodeHealth
+from snowshed.streams.cascade.observations import Place
+from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.edges.window import EdgeWindow
+
+__all__ = ["EdgeView", "LagView", "NodeView", "Sample", "Streak", "extended", "windows"]
+
+_NUMBERS = [item.name for item in fields(EdgeWindow) if item.name not in {"caller", "callee"}]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node as last reported."""
+
+    health: NodeHealth
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class LagView:
+    """A replica as last reported."""
+
+    lag: Lag
+    place: Place
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is the source itself, which alone is exactly 0 to 0 seconds behind."""
+        return self.lag.high == 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """Consecutive windows in which a condition held."""
+
+    windows: int = 0
+    covered: float = 0.0
+    """Seconds these windows span."""
+    last: float = 0.0
+    """When a window was last not clear of the condition; 0 for never."""
+
+    def lasts(self, hold: float) -> bool:
+        """Whether at least two windows that cover `hold` seconds showed the condition."""
+        return self.windows >= 2 and self.covered >= hold
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """First and all attempts of one window, for ratios over a sliding span."""
+
+    at: float
+    first: float
+    attempts: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeView:
+    """An edge as last reported, with its recent past."""
+
+    domain: str
+    observed_at: float
+    window: EdgeWindow
+    baseline: Baseline
+    place: Place
+    samples: tuple[Sample, ...] = ()
+    amplified: Streak = field(default_factory=Streak)
+    overloaded: Streak = field(default_factory=Streak)
+
+    @property
+    def name(self) -> str:
+        """`caller>callee`."""
+        return f"{self.window.caller}>{self.window.callee}"
+
+
+def extended(streak: Streak, *, bad: bool, clear: bool, span: float, now: float) -> Streak:
+    """The streak after one more window; one that is neither bad nor clear keeps it from ending."""
+    if bad:
+        return Streak(streak.windows + 1, streak.covered + span, now)
+    if clear:
+        return Streak(last=streak.last)
+    return Streak(streak.windows, streak.covered, now if streak.last else 0.0)
+
+
+def windows(record: EdgeObservations) -> Iterator[tuple[EdgeWindow, Baseline]]:
+    """The rows of an observation as windows with their usual values."""
+    columns = [getattr(record, name) for name in _NUMBERS]
+    bases = zip(record.base_first_rate, record.base_ok_ratio, record.base_p90, strict=True)
+    for caller, callee, base, *row in zip(record.caller, record.callee, bases, *columns, strict=True):
+        names = {"caller": record.strings[int(caller)], "callee": record.strings[int(callee)]}
+        yield EdgeWindow(**names, **dict(zip(_NUMBERS, row, strict=True))), Baseline(*base)

@@ -1,0 +1,83 @@
+"""`snowshed agent`: heartbeats of this host and collectors for its databases."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from snowshed.producers.agent import Agent, AgentSettings
+from snowshed.producers.collectors.postgres import PostgresTarget
+from snowshed.schemas.errors import ConfigurationError
+from snowshed.streams import logs
+from snowshed.streams.cli.attached import Attached, end_with_standard_input
+from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Bootstrap, Prefix
+
+__all__ = ["command", "postgres_targets"]
+
+
+def command(
+    *,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
+    prefix: Prefix = DEFAULT_PREFIX,
+    node: Annotated[str, typer.Option(envvar="SNOWSHED_NODE", help="Name of this host in the fleet.")] = "",
+    postgres: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET=DSN", help="A PostgreSQL primary to watch; may be repeated."),
+    ] = None,
+    replica: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET/NAME=DSN", help="A streaming replica of such a primary; may be repeated."),
+    ] = None,
+    interval: Annotated[float, typer.Option(help="Seconds between heartbeats.")] = 0.5,
+    attached: Attached = False,
+) -> None:
+    """Report this host and its databases.
+
+    Databases may also stand in SNOWSHED_POSTGRES, as `dataset=DSN,replica=DSN` separated by semicolons; passwords are
+    better kept in ~/.pgpass than in either.
+    """
+    logs.configure()
+    environ = {**os.environ, "SNOWSHED_BOOTSTRAP": bootstrap, "SNOWSHED_PREFIX": prefix, "SNOWSHED_NODE": node}
+    settings = AgentSettings.from_env(environ)
+    targets = postgres_targets(postgres or [], replica or [])
+    agent = Agent(replace(settings, databases=(*settings.databases, *targets), interval=interval))
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if attached:
+        end_with_standard_input()
+    agent.run(stop)
+
+
+def postgres_targets(primaries: list[str], replicas: list[str]) -> tuple[PostgresTarget, ...]:
+    """The datasets that `--postgres` and `--replica` describe.
+
+    Raises:
+        ConfigurationError: an option has the wrong form, or a replica has no primary; no DSN is shown.
+    """
+    dsns = dict(_pair(text, "--postgres", "orders=postgresql://user@db1/shop") for text in primaries)
+    found: dict[str, dict[str, str]] = {dataset: {} for dataset in dsns}
+    if len(dsns) < len(primaries):
+        raise ConfigurationError("--postgres names a dataset twice: a dataset has one primary")
+    for text in replicas:
+        place, dsn = _pair(text, "--replica", "orders/r1=postgresql://user@db2/shop")
+        dataset, _, name = place.partition("/")
+        if not name or dataset not in found or name in found[dataset]:
+            raise ConfigurationError(
+                f"--replica {place}=… must name a dataset given with --postgres and a replica not yet given, "
+                "as in orders/r1=postgresql://user@db2/shop"
+            )
+        found[dataset][name] = dsn
+    return tuple(PostgresTarget(dataset, dsn, found[dataset]) for dataset, dsn in dsns.items())
+
+
+def _pair(text: str, option: str, example: str) -> tuple[str, str]:
+    name, _, dsn = text.partition("=")
+    if not (name and dsn):
+        raise ConfigurationError(f"{option} is not NAME=DSN; write for instance {example}")
+    return name, dsn

@@ -1,0 +1,95 @@
+"""Puts the commands together, importing the one that was asked for and no other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version as version_of
+from types import MappingProxyType
+from typing import Annotated
+
+import typer
+
+from snowshed.streams.cli.guarding import Flags, guarded
+
+__all__ = ["COMMANDS", "build_app", "main"]
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "up": "Run everything on this machine: a broker, a worker and a host agent.",
+        "worker": "Run a worker: it judges telemetry and takes decisions.",
+        "agent": "Report this host and its databases.",
+        "publish": "Send test events: a heartbeat, timings, a marker or a whole scenario.",
+        "watch": "Show the fleet as a live table.",
+        "explain": "Tell an incident in plain words: what, why, what was decided.",
+        "replay": "Fold a recorded log again, without a broker.",
+        "record": "Write what stands on the topics to a file that can be replayed.",
+        "topics": "List the topics beside what the broker has, and create those it lacks.",
+        "doctor": "Check this machine and its broker, and say what to mend.",
+    }
+)
+"""Every command and its summary; the module of the same name has it as `command`, or as the Typer app `group`."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of `snowshed`."""
+    build_app(sys.argv[1:])()
+
+
+def build_app(words: Sequence[str]) -> typer.Typer:
+    """The command line for these words: complete for the command they name, summaries for the others.
+
+    So `snowshed --help` imports nothing, and `snowshed topics` no Faust.
+    """
+    flags = Flags()
+    app = typer.Typer(
+        name="snowshed",
+        help="Watches a fleet of services through Kafka and breaks cascading failures before they spread.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def common(  # pyright: ignore[reportUnusedFunction] - Typer calls it
+        *,
+        version: Annotated[
+            bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        ] = False,
+        debug: Annotated[
+            bool, typer.Option("--debug", envvar="SNOWSHED_DEBUG", help="Show the traceback of an error.")
+        ] = False,
+    ) -> None:
+        _ = version
+        flags.debug = debug
+
+    named = next((word for word in words if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        if name == named:
+            _add(app, name, summary, flags)
+        else:
+            app.command(name, help=summary)(_not_asked_for)
+    return app
+
+
+def _add(app: typer.Typer, name: str, summary: str, flags: Flags) -> None:
+    module = import_module(f"snowshed.streams.cli.{name}")
+    if not hasattr(module, "group"):
+        app.command(name, help=module.command.__doc__)(guarded(module.command, flags))
+        return
+    group = typer.Typer(help=summary, no_args_is_help=True)
+    for subcommand, function in module.group.items():
+        group.command(subcommand, help=function.__doc__)(guarded(function, flags))
+    app.add_typer(group, name=name)
+
+
+def _not_asked_for() -> None:
+    """Stands for a command that the words do not name, so that help can list it."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"snowshed {version_of('snowshed')}")
+        raise typer.Exit

@@ -1,0 +1,72 @@
+"""Records a stretch of the log from Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from snowshed.schemas.connection import KafkaConnection
+from snowshed.schemas.errors import BrokerUnavailable
+from snowshed.schemas.topics import AGENTS, Topics
+from snowshed.streams.folding import Message
+from snowshed.streams.replay.recording import Recorded
+
+__all__ = ["capture", "captured_topics"]
+
+_TIMEOUT = 10.0
+
+
+def captured_topics() -> tuple[str, ...]:
+    """Short names of what a replay needs: every agent's input and journal."""
+    return tuple(sorted({*AGENTS.values(), *(f"journal.{agent}" for agent in AGENTS)}))
+
+
+def capture(
+    connection: KafkaConnection, topics: Topics, short_names: Sequence[str] | None = None
+) -> Iterator[Recorded]:
+    """Everything that stands committed on the topics now, topic by topic.
+
+    Raises:
+        BrokerUnavailable: no broker answered.
+    """
+    consumer = Consumer(
+        connection.librdkafka(
+            {
+                "group.id": f"{topics.prefix}.capture",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "log_level": 2,
+            }
+        )
+    )
+    try:
+        for short in short_names or captured_topics():
+            yield from _topic(consumer, topics, short)
+    except KafkaException as error:
+        raise BrokerUnavailable(f"the log could not be read from {connection.bootstrap}: {error}") from error
+    finally:
+        consumer.close()
+
+
+def _topic(consumer: Consumer, topics: Topics, short: str) -> Iterator[Recorded]:
+    name = topics.full(short)
+    found = consumer.list_topics(name, timeout=_TIMEOUT).topics[name]
+    waiting = set(found.partitions)
+    consumer.assign([TopicPartition(name, partition, 0) for partition in sorted(waiting)])
+    while waiting:
+        message = consumer.poll(_TIMEOUT)
+        if message is None:
+            raise BrokerUnavailable(f"{name} could not be read to its end: partitions {sorted(waiting)} do not answer")
+        error = message.error()
+        partition = message.partition() or 0
+        if error is None:
+            place = Message(message.offset() or 0, message.timestamp()[1] / 1000, message.key(), message.value())
+            yield Recorded(short, partition, place)
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
+            waiting.discard(partition)
+        else:
+            raise KafkaException(error)
+    consumer.unassign()

@@ -1,0 +1,81 @@
+"""The httpx transports, over a transport that answers without a network."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from snowshed.consumers import Guard, Outcome
+from snowshed.consumers.integrations.httpx import AsyncGuardTransport, GuardTransport, HostGuards
+from snowshed.consumers.testing import decision, in_memory_view
+from snowshed.schemas.errors import Rejected
+from snowshed.schemas.propagation import attempt
+from snowshed.schemas.records import DecisionKind
+
+
+def _answer(request: httpx.Request) -> httpx.Response:
+    if request.url.path == "/slow":
+        raise httpx.ReadTimeout("slow", request=request)
+    if request.url.path == "/broken":
+        raise httpx.ConnectError("broken", request=request)
+    return httpx.Response(int(request.url.path.strip("/") or 200))
+
+
+def _client(guards: HostGuards) -> httpx.Client:
+    return httpx.Client(transport=GuardTransport(httpx.MockTransport(_answer), guards))
+
+
+def test_each_host_has_its_guard_and_hosts_of_a_service_share_one() -> None:
+    guards = HostGuards(in_memory_view(decision("orders", DecisionKind.BREAKER, p_reject=1.0)), scopes={"o2": "orders"})
+    with _client(guards) as client:
+        assert client.get("http://users/").status_code == 200
+        for host in ("orders", "o2"):
+            with pytest.raises(Rejected, match="call to orders"):
+                client.get(f"http://{host}/")
+    assert guards.of("o2") is guards.of("orders")
+
+
+def test_retries_are_held_to_the_budget() -> None:
+    guards = HostGuards()
+    with _client(guards) as client, attempt(1):
+        for _ in range(3):
+            client.get("http://orders/")
+        with pytest.raises(Rejected, match="retry budget"):
+            client.get("http://orders/")
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"), [("/200", Outcome.SUCCEEDED), ("/429", Outcome.DROPPED), ("/500", Outcome.IGNORED)]
+)
+def test_the_status_decides_the_outcome(path: str, outcome: Outcome) -> None:
+    guards = HostGuards()
+    with _client(guards) as client:
+        client.get(f"http://orders{path}")
+    assert guards.of("orders").stats.outcomes == {outcome: 1}
+
+
+def test_a_timeout_is_dropped_and_a_refused_connection_ignored() -> None:
+    guards = HostGuards()
+    with _client(guards) as client:
+        for path, error in (("/slow", httpx.ReadTimeout), ("/broken", httpx.ConnectError)):
+            with pytest.raises(error):
+                client.get(f"http://orders{path}")
+    assert guards.of("orders").stats.outcomes == {Outcome.DROPPED: 1, Outcome.IGNORED: 1}
+
+
+async def test_async_clients_are_guarded_too() -> None:
+    guards = HostGuards(in_memory_view(decision("shop>orders", DecisionKind.BREAKER, p_reject=1.0)), caller="shop")
+    transport = AsyncGuardTransport(httpx.MockTransport(_answer), guards)
+    async with httpx.AsyncClient(transport=transport) as client:
+        assert (await client.get("http://users/")).status_code == 200
+        with pytest.raises(Rejected):
+            await client.get("http://orders/")
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get("http://users/slow")
+    assert guards.of("users").stats.outcomes == {Outcome.SUCCEEDED: 1, Outcome.DROPPED: 1}
+
+
+def test_guards_of_a_host_are_made_once() -> None:
+    guards = HostGuards()
+    assert isinstance(guards.of("orders"), Guard)
+    assert guards.of("orders") is guards.of("orders")

@@ -1,0 +1,184 @@
+"""The timing reader reads what the codec reads, and rejects what it rejects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf, nan
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snowshed.schemas.codec import Codec
+from snowshed.schemas.errors import DecodeError
+from snowshed.schemas.records import Heartbeat, SlowSample, TimingBatch, Vantage
+from snowshed.streams.edges.columns import NUMBERS, TimingReader
+from snowshed.streams.edges.layout import COLUMNS, Unusual, walk
+from snowshed.streams.folding import Message
+
+CODEC = Codec()
+number = st.integers(0, 1000).map(float)
+text = st.text(max_size=3)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> TimingBatch:
+    strings = tuple(draw(st.lists(text, min_size=1, max_size=70)))
+    rows = draw(st.sampled_from([0, 1, 2, 63, 64, 70]))
+    index = st.integers(0, len(strings) - 1).map(float)
+    column = st.lists(number, min_size=rows, max_size=rows).map(tuple)
+    lengths = draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows))
+    buckets = sum(lengths)
+    return TimingBatch(
+        reporter=draw(text),
+        service=draw(text),
+        callee=draw(text),
+        vantage=draw(st.sampled_from(Vantage)),
+        window_start=draw(number),
+        window=draw(st.floats(0.1, 2.0)),
+        urgent=draw(st.booleans()),
+        sent_at=draw(number),
+        strings=strings,
+        caller=tuple(draw(st.lists(index, min_size=rows, max_size=rows))),
+        operation=draw(column),
+        statement=draw(column),
+        **{name: draw(column) for name in NUMBERS},
+        latency_end=tuple(float(sum(lengths[: row + 1])) for row in range(rows)),
+        latency_bucket=tuple(draw(st.lists(st.integers(0, 300).map(float), min_size=buckets, max_size=buckets))),
+        latency_count=tuple(draw(st.lists(number, min_size=buckets, max_size=buckets))),
+        slow=tuple(
+            draw(
+                st.lists(
+                    st.builds(
+                        SlowSample,
+                        row=st.integers(-9, 9999),
+                        started_at=number,
+                        seconds=number,
+                        outcome=text,
+                        attempt=st.integers(0, 3),
+                        evidence=text,
+                    ),
+                    max_size=2,
+                )
+            )
+        ),
+    )
+
+
+def assert_read_as_decoded(values: list[bytes | None]) -> None:
+    decoded = TimingReader(CODEC, 2).read([Message(offset, 0.0, None, value) for offset, value in enumerate(values)])
+    columns = decoded.records
+    rejected = [reject.message.offset for reject in decoded.rejects]
+    assert sorted([*columns.offsets, *rejected]) == list(range(len(values)))
+    first_row = first_bucket = 0
+    for message, offset in enumerate(columns.offsets):
+        record = CODEC.decode(values[offset])
+        assert isinstance(record, TimingBatch)
+        assert columns.reporters[message] == record.reporter
+        assert columns.callees[message] == record.callee
+        assert columns.vantages[message] is record.vantage
+        assert columns.windows[message] == record.window
+        assert columns.urgent[message] is record.urgent
+        rows = slice(first_row, first_row + len(record.caller))
+        assert (columns.message_of_row[rows] == message).all()
+        callers = [columns.callers[index] for index in columns.caller_of_row[rows]]
+        assert callers == [record.strings[int(index)] for index in record.caller]
+        for index, name in enumerate(NUMBERS):
+            assert np.array_equal(columns.values[index, rows], getattr(record, name))
+        buckets = slice(first_bucket, first_bucket + len(record.latency_bucket))
+        assert columns.buckets[buckets].tolist() == list(record.latency_bucket)
+        assert columns.counts[buckets].tolist() == list(record.latency_count)
+        owners = [sum(end <= index for end in record.latency_end) for index in range(len(record.latency_bucket))]
+        assert columns.row_of_bucket[buckets].tolist() == [first_row + owner for owner in owners]
+        first_row, first_bucket = rows.stop, buckets.stop
+    assert (columns.values.shape[1], len(columns.buckets)) == (first_row, first_bucket)
+
+
+@given(st.lists(batches().map(CODEC.encode), max_size=3))
+def test_batches_are_read_as_the_codec_reads_them_without_its_help(values: list[bytes]) -> None:
+    for value in values:
+        walk(value, 5)
+    assert_read_as_decoded([*values, *values])
+
+
+@given(batches().map(CODEC.encode), st.data())
+def test_damage_is_rejected_wherever_the_codec_rejects_it(raw: bytes, data: st.DataObject) -> None:
+    position = data.draw(st.integers(0, len(raw) - 1))
+    damaged = raw[:position] + data.draw(st.binary(max_size=3)) + raw[position + data.draw(st.integers(0, 3)) :]
+    reader = TimingReader(CODEC)
+    decoded = reader.read([Message(0, 0.0, None, damaged)])
+    try:
+        CODEC.decode(damaged)
+    except DecodeError:
+        assert len(decoded.rejects) == 1
+    if not decoded.rejects:
+        assert_read_as_decoded([damaged])
+
+
+@given(st.lists(st.one_of(st.binary(max_size=60), st.none()), max_size=4))
+def test_junk_is_rejected(values: list[bytes | None]) -> None:
+    decoded = TimingReader(CODEC).read([Message(0, 0.0, None, value) for value in values])
+    assert len(decoded.rejects) == len(values)
+
+
+def one_row(**changes: object) -> TimingBatch:
+    columns = {name: (0.0,) for name in COLUMNS}
+    record = TimingBatch(
+        reporter="r",
+        service="s",
+        callee="c",
+        vantage=Vantage.CALLER,
+        window_start=0.0,
+        window=1.0,
+        sent_at=0.0,
+        strings=("a",),
+        **{**columns, "latency_end": (1.0,)},
+        latency_bucket=(7.0,),
+        latency_count=(1.0,),
+    )
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"caller": (1.0,)},
+        {"caller": (-1.0,)},
+        {"first": (nan,)},
+        {"attempts": (inf,)},
+        {"ok": (-1.0,)},
+        {"window": 0.0},
+        {"window": nan},
+        {"latency_bucket": (100_000.0,)},
+        {"latency_bucket": (-1.0,)},
+        {"latency_count": (nan,)},
+        {"latency_count": (-1.0,)},
+        {"latency_end": (2.0,)},
+        {"latency_end": (0.0,)},
+        {"first": (1.0, 2.0)},
+        {"latency_count": ()},
+    ],
+)
+def test_numbers_that_cannot_be_are_rejected(changes: dict[str, object]) -> None:
+    good, bad = CODEC.encode(one_row()), CODEC.encode(one_row(**changes))
+    decoded = TimingReader(CODEC).read([Message(0, 0.0, None, good), Message(1, 0.0, None, bad)])
+    assert decoded.records.offsets == (0,)
+    assert [reject.message.offset for reject in decoded.rejects] == [1]
+
+
+def test_another_kind_of_record_is_rejected_and_no_messages_give_a_tick() -> None:
+    raw = CODEC.encode(Heartbeat(node="n", service="s", seq=1, sent_at=1, monotonic=1, interval=1))
+    decoded = TimingReader(CODEC).read([Message(0, 0.0, None, raw)])
+    assert len(decoded.rejects) == 1
+    assert decoded.records.values.shape == (len(NUMBERS), 0)
+
+
+def test_arrays_split_into_blocks_are_left_to_the_codec_and_still_read() -> None:
+    raw = CODEC.encode(one_row(slow=()))
+    at = raw.index(b"\x02" + b"\x02a" + b"\x00") + 4
+    split = raw[:at] + b"\x01\x08" + raw[at + 1 :]
+    with pytest.raises(Unusual):
+        walk(split, 5)
+    assert_read_as_decoded([split, raw])
+    assert not TimingReader(CODEC).read([Message(0, 0.0, None, split)]).rejects

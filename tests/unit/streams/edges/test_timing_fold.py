@@ -1,0 +1,313 @@
+"""Edge windows: every call counted once, the right end believed, baselines frozen while something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from math import isnan, nan
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snowshed.schemas.codec import Codec
+from snowshed.schemas.records import EdgeHealth, EdgeObservations, EdgeStatus, TimingBatch, Vantage
+from snowshed.schemas.sketch import RELATIVE_ERROR, LatencySketch
+from snowshed.streams.edges import CalleeState, TimingColumns, TimingFold
+from snowshed.streams.edges.layout import COLUMNS
+from snowshed.streams.folding import Batch, Emission, Message
+from snowshed.streams.policy import Policy, ServicePolicy
+
+CODEC = Codec()
+POLICY = Policy(services={"db": ServicePolicy(domain="data")})
+START = 1_700_000_000.0
+
+
+class Partition:
+    def __init__(self, *, round_trip: bool = False) -> None:
+        self.fold = TimingFold(POLICY)
+        self.state: dict[str, CalleeState] = {}
+        self.round_trip = round_trip
+
+    def step(self, now: float, batches: Iterable[TimingBatch] = ()) -> tuple[Emission, ...]:
+        decoded = self.fold.decode([Message(0, now, None, CODEC.encode(batch)) for batch in batches])
+        assert decoded.rejects == ()
+        batch: Batch[TimingColumns] = Batch(2, 0, 0, 1, now, True, 0.25, decoded.records)
+        step = self.fold.step(self.state, batch)
+        for key, value in step.changes.items():
+            if value is None:
+                del self.state[key]
+            elif self.round_trip:
+                raw = self.fold.dump(value)
+                self.state[key] = self.fold.load(raw)
+                assert self.fold.dump(self.state[key]) == raw
+            else:
+                self.state[key] = value
+        return step.emissions
+
+
+def report(
+    caller: str | Sequence[str] = "web",
+    callee: str = "api",
+    *,
+    reporter: str = "web-1",
+    vantage: Vantage = Vantage.CALLER,
+    first: float = 50.0,
+    retries: float = 0.0,
+    ok: float | None = None,
+    seconds: float = 0.01,
+    queue_delay: float = 0.0,
+    window: float = 1.0,
+    urgent: bool = False,
+    rows: int = 1,
+) -> TimingBatch:
+    callers = (caller,) * rows if isinstance(caller, str) else tuple(caller)
+    strings = tuple(dict.fromkeys(callers))
+    count = len(callers)
+    attempts = first + retries
+    sketch = LatencySketch()
+    sketch.add(seconds, int(attempts))
+    ((bucket, _),) = sketch.items()
+    columns = dict.fromkeys(COLUMNS, (0.0,) * count)
+    columns |= {
+        "caller": tuple(float(strings.index(name)) for name in callers),
+        "first": (first,) * count,
+        "attempts": (attempts,) * count,
+        "ok": (attempts if ok is None else ok,) * count,
+        "timeout": (attempts - (attempts if ok is None else ok),) * count,
+        "queue_delay_sum": (queue_delay * attempts,) * count,
+        "queue_delay_max": (queue_delay * 2,) * count,
+        "latency_end": tuple(float(index + 1) for index in range(count)),
+    }
+    return TimingBatch(
+        reporter=reporter,
+        service="web",
+        callee=callee,
+        vantage=vantage,
+        window_start=0.0,
+        window=window,
+        urgent=urgent,
+        sent_at=0.0,
+        strings=strings,
+        **columns,
+        latency_bucket=(float(bucket),) * count,
+        latency_count=(attempts,) * count,
+    )
+
+
+def observations(emissions: Iterable[Emission]) -> list[EdgeObservations]:
+    return [item.record for item in emissions if isinstance(item.record, EdgeObservations)]
+
+
+def healths(emissions: Iterable[Emission]) -> list[EdgeHealth]:
+    return [item.record for item in emissions if isinstance(item.record, EdgeHealth)]
+
+
+def trained(partition: Partition, seconds: int = 15) -> float:
+    for second in range(1, seconds + 1):
+        partition.step(START + second, [report()])
+    return START + seconds
+
+
+def test_a_window_closes_after_a_second_and_counts_every_reporter_once() -> None:
+    partition = Partition()
+    assert partition.step(START, [report(rows=3)]) == ()
+    assert partition.step(START + 0.9, [report(reporter="web-2", retries=25.0, seconds=0.1)]) == ()
+    emissions = partition.step(START + 1.0)
+    (seen,) = observations(emissions)
+    assert [(item.topic, item.key, item.rule) for item in emissions] == [
+        ("observations", "default", "edge-window/1"),
+        ("health", "web>api", "edge-ok/1"),
+    ]
+    assert (seen.first, seen.attempts, seen.ok) == ((200.0,), (225.0,), (225.0,))
+    assert (seen.span, seen.reporters, seen.partition, seen.detector_lag) == ((1.0,), (2.0,), 2, 0.25)
+    assert seen.p50[0] == pytest.approx(0.01, rel=RELATIVE_ERROR)
+    assert seen.p90[0] == pytest.approx(0.1, rel=RELATIVE_ERROR)
+    assert isnan(seen.base_p90[0])
+    assert partition.step(START + 5.0) == ()
+
+
+def test_an_urgent_batch_closes_the_window_after_a_quarter_second() -> None:
+    partition = Partition()
+    partition.step(START, [report()])
+    assert partition.step(START + 0.2, [report(urgent=True, window=0.3)]) == ()
+    (seen,) = observations(partition.step(START + 0.25))
+    assert seen.span == (1.3,)
+    assert partition.step(START + 0.6, [report()]) == ()
+
+
+def test_counts_are_the_callers_and_queue_delay_is_the_callees() -> None:
+    partition = Partition()
+    batches = [
+        report(first=60.0, ok=40.0),
+        report(first=40.0, reporter="api-1", vantage=Vantage.CALLEE, queue_delay=0.03),
+        report("cron", first=5.0, reporter="api-1", vantage=Vantage.CALLEE, queue_delay=0.01),
+    ]
+    partition.step(START, batches)
+    (seen,) = observations(partition.step(START + 1))
+    names = [seen.strings[int(index)] for index in seen.caller]
+    by_name = dict(zip(names, range(2), strict=True))
+    web, cron = by_name["web"], by_name["cron"]
+    assert (seen.attempts[web], seen.timeout[web], seen.attempts[cron]) == (60.0, 20.0, 5.0)
+    assert seen.queue_delay_mean[web] == pytest.approx(0.03)
+    assert seen.queue_delay_max[web] == pytest.approx(0.06)
+    assert seen.queue_delay_mean[cron] == pytest.approx(0.01)
+
+
+def test_callees_of_different_domains_are_observed_apart() -> None:
+    partition = Partition()
+    partition.step(START, [report(), report(callee="db"), report(callee="cache")])
+    seen = observations(partition.step(START + 1))
+    assert [(item.domain, [item.strings[int(index)] for index in item.callee]) for item in seen] == [
+        ("data", ["db"]),
+        ("default", ["api", "cache"]),
+    ]
+
+
+def test_the_baseline_is_learned_and_then_frozen_while_the_edge_is_anomalous() -> None:
+    partition = Partition()
+    now = trained(partition)
+    before = partition.state["api"].edges[0].baseline
+    assert (before.first_rate, before.ok_ratio) == (50.0, 1.0)
+    for second in range(1, 6):
+        seen = healths(partition.step(now + second, [report(ok=10.0, seconds=1.0)]))
+        assert [item.status for item in seen if item.since == item.observed_at] == (
+            [EdgeStatus.OVERLOADED] if second == 1 else []
+        )
+    assert partition.state["api"].edges[0].baseline == before
+    (back,) = healths(partition.step(now + 6, [report(first=55.0)]))
+    assert (back.status, back.since) == (EdgeStatus.OK, now + 6)
+    assert partition.state["api"].edges[0].baseline.first_rate > 50.0
+
+
+@pytest.mark.parametrize(
+    ("batch", "status"),
+    [
+        (report(retries=25.0), EdgeStatus.AMPLIFIED),
+        (report(retries=24.0), EdgeStatus.OK),
+        (report(first=0.0, retries=30.0), EdgeStatus.AMPLIFIED),
+        (report(ok=34.0), EdgeStatus.OVERLOADED),
+        (report(ok=36.0), EdgeStatus.OK),
+        (report(seconds=0.032), EdgeStatus.OVERLOADED),
+        (report(seconds=0.027), EdgeStatus.OK),
+        (report(queue_delay=0.021), EdgeStatus.OVERLOADED),
+        (report(queue_delay=0.019), EdgeStatus.OK),
+        (report(first=19.0, ok=0.0), EdgeStatus.OK),
+    ],
+)
+def test_an_edge_is_judged_against_its_baseline(batch: TimingBatch, status: EdgeStatus) -> None:
+    partition = Partition()
+    now = trained(partition)
+    partition.step(now + 1, [batch])
+    assert partition.state["api"].edges[0].status is status
+
+
+def test_one_wild_window_teaches_no_more_than_double() -> None:
+    partition = Partition()
+    now = trained(partition)
+    partition.step(now + 1, [report(first=5000.0)])
+    assert partition.state["api"].edges[0].baseline.first_rate == pytest.approx(50.0 + 0.05 * 50.0)
+
+
+def test_thin_traffic_teaches_in_proportion() -> None:
+    partition = Partition()
+    for second in range(1, 40):
+        partition.step(START + second, [report(first=5.0)])
+    seen = observations(partition.step(START + 41, [report(first=5.0)]))
+    assert isnan(seen[0].base_p90[0])
+    for second in range(42, 45):
+        seen = observations(partition.step(START + second, [report(first=5.0)]))
+    assert seen[0].base_first_rate[0] == pytest.approx(5.0)
+
+
+def test_an_edge_without_calls_is_silent_and_later_forgotten() -> None:
+    partition = Partition()
+    now = trained(partition)
+    assert partition.step(now + 9.9) == ()
+    (silent,) = healths(partition.step(now + 10.0))
+    assert (silent.status, silent.rate) == (EdgeStatus.SILENT, 0.0)
+    assert isnan(silent.p90)
+    assert partition.step(now + 11.0) == ()
+    assert partition.step(now + 600.0) == ()
+    assert partition.state == {}
+
+
+def test_an_unchanged_edge_is_reported_every_two_seconds() -> None:
+    partition = Partition()
+    seen = [len(healths(partition.step(START + second, [report()]))) for second in range(1, 10)]
+    assert seen == [0, 1, 0, 1, 0, 1, 0, 1, 0]
+
+
+def test_ticks_with_nothing_due_are_empty() -> None:
+    partition = Partition()
+    now = trained(partition)
+    tick = Batch(0, 0, 0, 1, now + 0.5, True, 0.0, partition.fold.decode([]).records)
+    assert partition.fold.step(partition.state, tick).empty
+
+
+def test_a_window_is_the_exact_sum_of_its_reports_in_any_batching() -> None:
+    draw = Random(7)
+    batches = [
+        report(
+            [draw.choice(["a", "b", "c"]) for _ in range(draw.randint(1, 5))],
+            draw.choice(["x", "y"]),
+            reporter=f"r{draw.randint(1, 3)}",
+            first=float(draw.randint(1, 40)),
+            retries=float(draw.randint(0, 9)),
+            seconds=draw.uniform(0.001, 2.0),
+        )
+        for _ in range(60)
+    ]
+    whole, pieces = Partition(), Partition()
+    whole.step(START, batches)
+    for index in range(0, 60, 7):
+        pieces.step(START, batches[index : index + 7])
+    one, other = observations(whole.step(START + 1)), observations(pieces.step(START + 1))
+    assert repr(one) == repr(other)
+    assert sum(one[0].attempts) == sum(sum(batch.attempts) for batch in batches)
+
+
+moves = st.lists(
+    st.tuples(
+        st.floats(0.0, 3.0),
+        st.lists(
+            st.builds(
+                report,
+                st.sampled_from(["a", "b"]),
+                st.sampled_from(["api", "db"]),
+                reporter=st.sampled_from(["r1", "r2"]),
+                vantage=st.sampled_from(Vantage),
+                first=st.integers(1, 60).map(float),
+                retries=st.integers(0, 60).map(float),
+                seconds=st.floats(0.0001, 100.0),
+                queue_delay=st.floats(0.0, 0.1),
+                urgent=st.booleans(),
+            ),
+            max_size=4,
+        ),
+    ),
+    max_size=20,
+)
+
+
+@given(moves)
+def test_a_fold_resumed_from_its_dumped_state_behaves_as_one_never_interrupted(
+    script: list[tuple[float, list[TimingBatch]]],
+) -> None:
+    straight, resumed = Partition(), Partition(round_trip=True)
+    now = START
+    for wait, batches in script:
+        now += wait
+        assert repr(straight.step(now, batches)) == repr(resumed.step(now, batches))
+    assert repr(straight.state) == repr(resumed.state)
+
+
+def test_a_loaded_state_equals_the_dumped_one() -> None:
+    partition = Partition()
+    now = trained(partition)
+    partition.step(now + 0.5, [report(retries=3.0), report("cron", ok=2.0)])
+    value = partition.state["api"]
+    assert partition.fold.load(partition.fold.dump(value)) == value
+    unlearned = replace(value, edges=(replace(value.edges[0], baseline=type(value.edges[0].baseline)(p90=nan)),))
+    assert partition.fold.load(partition.fold.dump(unlearned)) == unlearned
