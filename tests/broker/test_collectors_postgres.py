@@ -104,10 +104,17 @@ def _agent(kafka: Broker, prefix: str, pair: PostgresPair, **changes: Any) -> Ge
 
 
 def _superuser(dsn: str, *statements: str) -> list[tuple[Any, ...]]:
+    """The rows of the last statement."""
+    rows: list[tuple[Any, ...]] = []
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in statements:
             cursor = connection.execute(statement.encode())
-    return [] if cursor.description is None else cursor.fetchall()
+            rows = [] if cursor.description is None else cursor.fetchall()
+    return rows
+
+
+def _paused(pair: PostgresPair) -> bool:
+    return _superuser(pair.replica_dsn, "SELECT pg_get_wal_replay_pause_state()") == [("paused",)]
 
 
 @pytest.fixture
@@ -198,6 +205,7 @@ def test_a_paused_replica_shows_an_old_row_until_it_resumes(
         assert fresh.seen_at - fresh.written_at < 2
         postgres_pair.pause_replay()
         try:
+            log.until("the pause", lambda: _paused(postgres_pair), 10)
             log.read(1.0)
             frozen = log.markers(ReplicaRole.REPLICA)[-1]
             log.read(3.0)
@@ -254,7 +262,8 @@ def test_a_replica_that_cannot_be_reached_sends_nothing_and_the_rest_goes_on(
     [(data,)] = _superuser(postgres_pair.replica_dsn, "SHOW data_directory")
     postmaster = int((Path(data) / "postmaster.pid").read_text().splitlines()[0])
     with capture_logs() as logs, _agent(kafka, prefix, postgres_pair) as log:
-        log.until("a replica's marker", lambda: bool(log.markers(ReplicaRole.REPLICA)))
+        log.until("a replica's markers", lambda: len(log.markers(ReplicaRole.REPLICA)) > 1)
+        logs.clear()
         backends = [
             pid
             for (pid,) in _superuser(

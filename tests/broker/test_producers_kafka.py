@@ -1,6 +1,8 @@
 """Telemetry through a real broker, and through one that is not there yet."""
 
 import socket
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from math import isnan
@@ -177,3 +179,31 @@ def test_an_anomaly_is_on_the_wire_long_before_its_window_ends(kafka: Broker, to
     assert batch.urgent
     recorder.stop()
     transport.close(5)
+
+
+def test_a_child_forked_while_nothing_is_under_way_reports_for_itself(kafka: Broker, topics: Topics) -> None:
+    program = f"""
+import os, sys
+from snowshed.producers import *
+from snowshed.schemas.connection import KafkaConnection
+from snowshed.schemas.topics import Topics
+transport = Transport(KafkaConnection({kafka.bootstrap!r}), topics=Topics({topics.prefix!r}, 4))
+markers = MarkerReporter(Node.here("shop", "shop-1"), transport)
+markers.written("orders", "pg-1", version=1, written_at=1.0, row_period=0.5)
+assert transport.flush(20)
+child = os.fork()
+markers.written("orders", "pg-1", version=3 if child else 2, written_at=1.0, row_period=0.5)
+assert transport.close(20)
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    print(child)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=90)
+    assert run.returncode == 0, run.stderr
+    child = run.stdout.split()[-1]
+    markers = [record for record in _records(_read(kafka, topics, 3)) if isinstance(record, Marker)]
+    assert {(marker.version, marker.node) for marker in markers} == {
+        (1.0, "shop-1"),
+        (2.0, f"shop-1:{child}"),
+        (3.0, "shop-1"),
+    }

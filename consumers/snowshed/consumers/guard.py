@@ -10,10 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, ParamSpec, TypeVar, cast
 
-from snowshed.consumers.admission import Brake, Brakes, Refusal
-from snowshed.consumers.brakes.rate_meter import RateMeter
+from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.book import DecisionBook
+from snowshed.consumers.controls import Controls
 from snowshed.consumers.effective import Effective
 from snowshed.consumers.permit import Outcome, Permit
 from snowshed.consumers.view import DecisionView
@@ -26,9 +28,6 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _REFRESH = 0.05
-_ROLL = 1.0
-_BASELINE_MEMORY = 30.0
-_BASELINE_KNOWN_AFTER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +98,15 @@ class Guard:
         self._rng = rng
         self._on_event = on_event
         self._lock = threading.Lock()
-        now = clock()
-        self._book: object = None
-        self._refresh_at = now
-        self._local = self._effective = Effective(scope=scope)
-        self._brakes = Brakes(self._effective, now)
-        self._shadow: Brakes | None = None
-        self._baseline = RateMeter(_BASELINE_MEMORY, now)
-        self._roll_at = now + _ROLL
+        self._local = Effective(scope=scope)
+        self._controls = Controls(self._local, clock())
+        self._book: DecisionBook | None = None
+        self._refresh_at = -inf
         self._admitted = 0
-        self._in_flight = 0
+        self._released = 0
         self._rejected: Counter[Brake] = Counter()
         self._would_have_rejected: Counter[Criticality] = Counter()
-        self._outcomes: Counter[Outcome] = Counter()
+        self._failed: Counter[Outcome] = Counter()
         self._last_explanation = ""
 
     def __call__(
@@ -135,10 +130,10 @@ class Guard:
         Raises:
             Rejected: a brake refused the call.
         """
-        answer = self.try_admit(operation, attempt=attempt, criticality=criticality, cohort=cohort, exempt=exempt)
-        if answer.__class__ is Refusal:
-            raise self._rejection(answer)
-        return answer
+        answer = self._admit(operation, attempt, criticality, cohort, exempt)
+        if isinstance(answer, Permit):
+            return answer
+        raise Rejected(self.scope, answer.reason, retry_after=answer.retry_after, decision_id=answer.decision_id)
 
     admit = __call__
 
@@ -152,26 +147,13 @@ class Guard:
         exempt: bool = False,
     ) -> Permit | Refusal:
         """Like a call of the guard, but returns the refusal instead of raising it."""
-        if attempt is None or criticality is None or cohort is None:
-            context = call_context()
-            attempt = context.attempt if attempt is None else attempt
-            criticality = context.criticality if criticality is None else criticality
-            cohort = context.cohort if cohort is None else cohort
-        refusal, shadowed = self._decide(criticality, cohort, attempt, exempt)
-        if refusal is not None:
-            self._note(GuardEvent(self.scope, operation, criticality, attempt, refusal, enforced=True))
-            # Spread over ±25 %, so that callers refused together do not come back together.
-            return replace(refusal, retry_after=refusal.retry_after * (0.75 + 0.5 * self._rng()))
-        if shadowed is not None:
-            self._note(GuardEvent(self.scope, operation, criticality, attempt, shadowed, enforced=False))
-        return Permit(self._release)
+        return self._admit(operation, attempt, criticality, cohort, exempt)
 
     def retry_allowed(self, attempt: int = 1) -> bool:
         """Whether retry number `attempt` may be made; charges the budget, so ask once, before waiting for its turn."""
         now = self._clock()
         with self._lock:
-            self._refresh(now)
-            refusal = self._brakes.schedule_retry(attempt)
+            refusal = self._tuned(now).brakes.schedule_retry(attempt)
         if refusal is None:
             return True
         self._note(GuardEvent(self.scope, "retry", call_context().criticality, attempt, refusal, enforced=True))
@@ -205,83 +187,71 @@ class Guard:
         """What is in force now; its degrade level steers the host's feature knobs."""
         now = self._clock()
         with self._lock:
-            self._refresh(now)
-            return self._effective
+            return self._tuned(now).effective
 
     @property
     def stats(self) -> GuardStats:
         """A snapshot of all counts."""
         now = self._clock()
         with self._lock:
-            self._refresh(now)
+            controls = self._tuned(now)
+            succeeded = self._released - self._failed.total()
             return GuardStats(
                 admitted=self._admitted,
-                in_flight=self._in_flight,
+                in_flight=self._admitted - self._released,
                 rejected=dict(self._rejected),
                 would_have_rejected=dict(self._would_have_rejected),
-                outcomes=dict(self._outcomes),
-                baseline=self._known_baseline(),
-                effective=self._effective,
+                outcomes=dict(+Counter({Outcome.SUCCEEDED: succeeded, **self._failed})),
+                baseline=controls.baseline,
+                effective=controls.effective,
                 last_explanation=self._last_explanation,
             )
 
-    def _decide(
-        self, criticality: Criticality, cohort: int, attempt: int, exempt: bool
-    ) -> tuple[Refusal | None, Refusal | None]:
-        """What the brakes say, and what shadow decisions would have said of an admitted call."""
+    def _admit(
+        self, operation: str, attempt: int | None, criticality: Criticality | None, cohort: int | None, exempt: bool
+    ) -> Permit | Refusal:
+        if attempt is None or criticality is None or cohort is None:
+            context = call_context()
+            attempt = context.attempt if attempt is None else attempt
+            criticality = context.criticality if criticality is None else criticality
+            cohort = context.cohort if cohort is None else cohort
         now = self._clock()
-        draw = self._rng()
-        shadowed = None
+        refusal = shadowed = None
         with self._lock:
-            self._refresh(now)
+            controls = self._tuned(now)
             if not exempt:
-                refusal = self._brakes.check(criticality, cohort, attempt, draw, now)
-                if refusal is not None:
-                    return refusal, None
-                if self._shadow is not None:
-                    shadowed = self._shadow.check(criticality, cohort, attempt, draw, now)
-                if attempt == 0:
-                    self._baseline.add()
-            self._admitted += 1
-            self._in_flight += 1
-        return None, shadowed
+                refusal = controls.brakes.check(criticality, cohort, attempt, self._rng, now)
+                if refusal is None:
+                    if controls.shadow is not None:
+                        shadowed = controls.shadow.check(criticality, cohort, attempt, self._rng, now)
+                    if not attempt:
+                        controls.demand.counted += 1
+            if refusal is None:
+                self._admitted += 1
+        if refusal is not None:
+            self._note(GuardEvent(self.scope, operation, criticality, attempt, refusal, enforced=True))
+            # Spread over ±25 %, so that callers refused together do not come back together.
+            return replace(refusal, retry_after=refusal.retry_after * (0.75 + 0.5 * self._rng()))
+        if shadowed is not None:
+            self._note(GuardEvent(self.scope, operation, criticality, attempt, shadowed, enforced=False))
+        return Permit(self._release)
 
-    def _refresh(self, now: float) -> None:
-        """Tunes the brakes when a decision has changed, and several times a second while they fade."""
+    def _tuned(self, now: float) -> Controls:
+        """The controls, tuned anew when a decision has changed and several times a second while they fade."""
         view = self.view
         book = None if view is None else view.book
-        if now < self._refresh_at and book is self._book:
-            return
-        self._book = book
-        self._refresh_at = now + _REFRESH
-        self._effective = self._local if view is None else view.for_scope(self.scope, caller=self._caller)
-        self._learn(now)
-        baseline = self._known_baseline()
-        self._brakes.tune(self._effective, baseline, now)
-        self._tune_shadow(self._effective.shadow, baseline, now)
-
-    def _learn(self, now: float) -> None:
-        if self._effective.decisions or self._effective.shadow is not None:
-            self._baseline.hold(now)
-        elif now >= self._roll_at:
-            self._baseline.roll(now)
-            self._roll_at = now + _ROLL
-
-    def _tune_shadow(self, effective: Effective | None, baseline: float | None, now: float) -> None:
-        if effective is None:
-            self._shadow = None
-            return
-        if self._shadow is None:
-            self._shadow = Brakes(effective, now)
-        self._shadow.tune(effective, baseline, now)
-
-    def _known_baseline(self) -> float | None:
-        return self._baseline.rate if self._baseline.observed >= _BASELINE_KNOWN_AFTER else None
+        if now >= self._refresh_at or book is not self._book:
+            self._book = book
+            self._refresh_at = now + _REFRESH
+            effective = self._local if view is None else view.for_scope(self.scope, caller=self._caller)
+            self._controls.tune(effective, now)
+        return self._controls
 
     def _release(self, outcome: Outcome) -> None:
         with self._lock:
-            self._in_flight -= 1
-            self._outcomes[outcome] += 1
+            self._released += 1
+            if outcome is not Outcome.SUCCEEDED:
+                self._failed[outcome] += 1
 
     def _note(self, event: GuardEvent) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import structlog
@@ -11,13 +12,12 @@ import structlog
 from snowshed.producers._throttle import Throttle
 from snowshed.schemas.connection import KafkaConnection, Property
 
-__all__ = ["CLIENT_SETTINGS", "Delivered", "open_producer"]
+__all__ = ["CLIENT_SETTINGS", "load_client", "open_producer"]
 
 _log = structlog.get_logger()
 _LOG_PERIOD = 60.0
-
-Delivered = Callable[[Any, Any], None]
-"""What librdkafka calls with (error or None, message) once a record's fate is known."""
+# Imported when telemetry is set up: it costs a program that merely imports this package 50 ms and a shared library.
+_CLIENT = "confluent_kafka"
 
 CLIENT_SETTINGS: dict[str, Property] = {
     # Every client must place a key on the same partition, and Kafka's own clients hash by murmur2.
@@ -45,10 +45,12 @@ class _DebugLog:
             _log.debug("librdkafka", facility=facility, client=client, text=text)
 
 
+def load_client() -> None:
+    """Import confluent-kafka, in the thread that sets telemetry up: a fork must not find the import half done."""
+    import_module(_CLIENT)
+
+
 def open_producer(connection: KafkaConnection, client_id: str, on_error: Callable[[Any], None]) -> Any:
     """A confluent-kafka `Producer`; raises its KafkaException when a property is refused."""
-    # Imported here because it costs a host program that never starts telemetry 50 ms and a shared library.
-    from confluent_kafka import Producer  # noqa: PLC0415
-
     settings: dict[str, Any] = dict(connection.librdkafka({**CLIENT_SETTINGS, "client.id": client_id}))
-    return Producer({**settings, "logger": _DebugLog(), "error_cb": on_error})
+    return import_module(_CLIENT).Producer({**settings, "logger": _DebugLog(), "error_cb": on_error})

@@ -16,7 +16,7 @@ import structlog
 
 from snowshed.producers._background import Background
 from snowshed.producers._forking import survive_fork
-from snowshed.producers._kafka import open_producer
+from snowshed.producers._kafka import load_client, open_producer
 from snowshed.producers._throttle import Throttle
 from snowshed.producers.round_trip import WindowMinimum
 from snowshed.schemas.cloudevents import headers
@@ -109,6 +109,7 @@ class Transport:
         source: str = "snowshed",
         capacity: int = 2_000,
     ) -> None:
+        load_client()
         self._connection = connection
         self._topics = topics or Topics()
         self._codec = codec or Codec()

@@ -48,6 +48,9 @@ class Hosted(faust.App):
 
     BootStrategy = _WithoutKafka
 
+    async def on_first_start(self) -> None:
+        """Create no data folder: all state lives in Kafka."""
+
 
 def build(settings: WorkerSettings) -> Hosted:
     """The app for these settings: its agents, the core's service and the page's server.
@@ -55,6 +58,7 @@ def build(settings: WorkerSettings) -> Hosted:
     Raises:
         ConfigurationError: a setting or the policy file is wrong.
     """
+    logs.configure(settings.log_format, settings.log_level)
     connection = settings.connection
     judged = folds(read_policy(settings.policy), Codec.from_settings(settings.registry_url))
     app = Hosted(
@@ -63,6 +67,9 @@ def build(settings: WorkerSettings) -> Hosted:
         store="memory://",
         autodiscover=False,
         topic_disable_leader=True,
+        web_bind=settings.web_host,
+        web_host=settings.web_host,
+        web_port=settings.web_port,
         worker_redirect_stdouts=False,
         logging_config=logs.logging_config(settings.log_format, settings.log_level),
     )
@@ -98,7 +105,6 @@ class CoreService(mode.Service):
 
     async def on_start(self) -> None:
         """Create what topics are missing, choose the group protocol and begin to consume."""
-        logs.configure(self._settings.log_format, self._settings.log_level)
         self._agents.bind(asyncio.get_running_loop())
         self._core = await asyncio.to_thread(self._open)
 

@@ -39,7 +39,8 @@ def logging_config(format_: Format, level: str) -> dict[str, Any]:
             }
         },
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "snowshed"}
+            # Faust's own command line puts a proxy that logs in place of sys.stderr.
+            "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.__stderr__", "formatter": "snowshed"}
         },
         "loggers": {"snowshed": {"level": level.upper()}},
         "root": {"handlers": ["stderr"], "level": "WARNING"},

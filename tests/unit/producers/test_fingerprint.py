@@ -27,6 +27,7 @@ _SPACES = st.sampled_from([" ", "\n", "\t  ", " -- a remark\n", " /* a 'remark' 
         ('SELECT "Mixed""Case" FROM `T`', 'select "Mixed""Case" from `T`'),
         ("SELECT a::int, :b", "select a :: int , ?"),
         ("SELECT 'never closed", "select ?"),
+        ("SELECT 1 /* never closed", "select ?"),
         ("", ""),
     ],
 )
@@ -73,7 +74,7 @@ def test_hostile_text_takes_no_longer_than_its_length_deserves(piece: str) -> No
     started = time.process_time()
     normalise(piece * 20_000)
     statement_kind(piece * 20_000)
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 0.25
 
 
 @pytest.mark.parametrize(

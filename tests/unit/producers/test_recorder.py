@@ -1,5 +1,7 @@
 import asyncio
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from threading import Thread
 
 import pytest
@@ -290,6 +292,16 @@ def test_errors_are_told_apart_by_whose_they_are() -> None:
     assert outcome_of(ConnectionRefusedError()) is Outcome.LOCAL
 
 
+@pytest.fixture
+def busy_scheduler() -> Iterator[None]:
+    """Makes the interpreter switch threads as often as it can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("busy_scheduler")
 def test_threads_lose_no_count_while_windows_are_reported() -> None:
     transport = MemoryTransport()
     recorder = TimingRecorder(_NODE, transport, window=0.002)

@@ -56,7 +56,7 @@ class RetryBudget:
         """A first attempt was admitted."""
         self._firsts.counted += 1
         tokens = self._tokens + self._ratio
-        self._tokens = tokens if tokens < self._depth else self._depth  # noqa: PLR1730 - `min` costs a call
+        self._tokens = tokens if tokens < self._depth else self._depth
 
     def schedule(self) -> bool:
         """Charges a retry that is about to be scheduled; False when the budget is spent."""

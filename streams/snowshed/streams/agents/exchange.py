@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from faust.types import AppT
+import faust
 
 from snowshed.streams.agents.channel import WorkChannel
 from snowshed.streams.folding import Step
@@ -15,7 +15,8 @@ from snowshed.streams.transactions.judge import JudgeUnavailable, Work
 
 __all__ = ["Exchange", "Judged"]
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 30.0
+"""An agent answers even for a fold that raises, so silence means a stuck event loop or a restarted agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Exchange:
         capacity: pieces of work that may wait; a lane has at most one.
     """
 
-    def __init__(self, app: AppT[Any], *, capacity: int = 64) -> None:
+    def __init__(self, app: faust.App, *, capacity: int = 64) -> None:
         self.channel = WorkChannel(app, maxsize=capacity)
         self._waiting: dict[int, Future[Step[Any]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -47,7 +48,7 @@ class Exchange:
         """Have the agent fold `work`; called from a lane's thread.
 
         Raises:
-            JudgeUnavailable: the agent itself failed, or did not answer within a minute.
+            JudgeUnavailable: the agent did not answer in time.
             Exception: whatever the fold raised.
         """
         if self._loop is None:
@@ -71,9 +72,3 @@ class Exchange:
             done.set_exception(judged.outcome)
         else:
             done.set_result(judged.outcome)
-
-    async def fail(self, _agent: object, error: BaseException) -> None:
-        """Send all waiting lanes into another try because the agent itself broke: the agent's error handler."""
-        for done in tuple(self._waiting.values()):
-            if not done.done():
-                done.set_exception(JudgeUnavailable(f"the agent failed: {type(error).__name__}: {error}"))

@@ -41,7 +41,7 @@ def declare(app: faust.App, folds: Mapping[str, Fold[Any, Any]]) -> Agents:
     """
     exchanges = {name: Exchange(app) for name in folds}
     for name, exchange in exchanges.items():
-        app.agent(exchange.channel, name=f"snowshed.{name}", sink=[exchange.deliver], on_error=exchange.fail)(_judge)
+        app.agent(exchange.channel, name=f"snowshed.{name}", sink=[exchange.deliver])(_judge)
     return Agents(exchanges)
 
 

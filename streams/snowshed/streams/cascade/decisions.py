@@ -43,7 +43,7 @@ def due(held: Held | None, setting: Setting, now: float) -> bool:
 
 
 def differs(held: Held, setting: Setting) -> bool:
-    """Whether a setting asks for something else than the decision in force; the order of preference alone is nothing."""
+    """Whether a setting asks for something else than the decision in force; the order of preference does not count."""
     return any(_plain(getattr(held.decision, name)) != _plain(getattr(setting, name)) for name in _VALUES)
 
 

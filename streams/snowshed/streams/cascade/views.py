@@ -93,5 +93,8 @@ def windows(record: EdgeObservations) -> Iterator[tuple[EdgeWindow, Baseline]]:
     columns = [getattr(record, name) for name in _NUMBERS]
     bases = zip(record.base_first_rate, record.base_ok_ratio, record.base_p90, strict=True)
     for caller, callee, base, *row in zip(record.caller, record.callee, bases, *columns, strict=True):
-        names = {"caller": record.strings[int(caller)], "callee": record.strings[int(callee)]}
-        yield EdgeWindow(**names, **dict(zip(_NUMBERS, row, strict=True))), Baseline(*base)
+        numbers: dict[str, float] = dict(zip(_NUMBERS, row, strict=True))
+        yield (
+            EdgeWindow(caller=record.strings[int(caller)], callee=record.strings[int(callee)], **numbers),
+            Baseline(*base),
+        )

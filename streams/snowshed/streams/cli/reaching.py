@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ClusterMetadata
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import BrokerUnavailable, ConfigurationError
@@ -21,12 +24,20 @@ def reach(connection: KafkaConnection, *, patience: float = _PATIENCE) -> Cluste
         BrokerUnavailable: none answered within `patience` seconds.
         ConfigurationError: a Kafka property is wrong.
     """
+    settings: dict[str, Any] = {**connection.librdkafka({"log_level": 0}), "error_cb": _ignore}
     try:
-        return AdminClient({**connection.librdkafka({"log_level": 0}), "error_cb": _ignore}).list_topics(
-            timeout=patience
-        )
+        client = AdminClient(settings)
     except (KafkaException, ValueError, TypeError) as error:
-        raise _explained(connection, error) from error
+        raise ConfigurationError(
+            f"Kafka's client refuses the connection's properties: {error}; correct them"
+        ) from error
+    try:
+        return client.list_topics(timeout=patience)
+    except KafkaException as error:
+        raise BrokerUnavailable(
+            f"no Kafka broker answers at {connection.bootstrap} ({error.args[0].str()}): start one with "
+            "`snowshed up`, or give the address of yours with --bootstrap"
+        ) from error
 
 
 def require_topics(connection: KafkaConnection, topics: Topics, *shorts: str) -> None:
@@ -43,20 +54,6 @@ def require_topics(connection: KafkaConnection, topics: Topics, *shorts: str) ->
             f"{connection.bootstrap} has no topic {', '.join(missing)}: create the topics with "
             "`snowshed topics --create`, or name their prefix with --prefix"
         )
-
-
-def _explained(connection: KafkaConnection, error: Exception) -> BrokerUnavailable | ConfigurationError:
-    reason = error.args[0] if error.args else error
-    if isinstance(error, KafkaException) and reason.retriable() or _is_transport(reason):
-        return BrokerUnavailable(
-            f"no Kafka broker answers at {connection.bootstrap}: start one with `snowshed up`, "
-            "or give the address of yours with --bootstrap"
-        )
-    return ConfigurationError(f"Kafka's client refuses the connection's properties: {reason}")
-
-
-def _is_transport(reason: object) -> bool:
-    return "_TRANSPORT" in str(getattr(reason, "name", str)())
 
 
 def _ignore(_error: object) -> None:

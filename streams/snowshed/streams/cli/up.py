@@ -138,9 +138,7 @@ def _children(
 
 
 @contextmanager
-def _running(
-    children: Sequence[Child], settings: WorkerSettings, step: Callable[[str], None]
-) -> Generator[_Place]:
+def _running(children: Sequence[Child], settings: WorkerSettings, step: Callable[[str], None]) -> Generator[_Place]:
     page = f"http://127.0.0.1:{settings.web_port}/"
     step(f"Creating topics {settings.prefix}.*")
     provision(settings.connection, settings.topics)

@@ -138,7 +138,7 @@ class _Builder:
         _check(layout, len(strings))
         indexes = layout.values[_CALLER].astype(np.int64)
         mapping = np.zeros(len(strings), np.int64)
-        for index in set(indexes.tolist()):
+        for index in sorted({int(index) for index in indexes.tolist()}):
             mapping[index] = self._callers.setdefault(strings[index], len(self._callers))
         self._caller_of_row.append(mapping[indexes])
         self._layouts.append(layout)
@@ -188,7 +188,8 @@ def _lengths(layout: Layout) -> _Ints:
 
 
 def _integers(parts: Sequence[_Ints | NDArray[np.float32]]) -> _Ints:
-    return np.concatenate([part.astype(np.int64) for part in parts]) if parts else np.empty(0, np.int64)
+    joined: _Ints = np.concatenate([np.empty(0, np.int64), *(part.astype(np.int64) for part in parts)])
+    return joined
 
 
 def _stacked(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

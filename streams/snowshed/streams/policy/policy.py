@@ -162,8 +162,8 @@ class OverloadPolicy:
     """Growth of the rate a step while the queue is short [P]."""
     minimum_multiplier: float = 0.05
     """The rate never falls below this share of the rate before the incident [P]."""
-    step: float = 1.0
-    """Shortest time between two steps of the rate, the fold period [P]."""
+    step: float = 0.75
+    """Shortest time between two steps of the rate: a little less than a window, so that each window steps once [P]."""
     escalate: float = 2.0
     """Seconds that retry budgets alone may need before the inflow is cut too [P]."""
     reject_ratio: float = 0.05

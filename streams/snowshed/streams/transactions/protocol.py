@@ -24,6 +24,8 @@ _CONSUMER_SESSION = "group.consumer.session.timeout.ms"
 _CLASSIC_MINIMUM = "group.min.session.timeout.ms"
 _HEARTBEATS_A_SESSION = 6
 _DEFAULT_CLASSIC_MINIMUM = 6.0
+_SHORTEST_SESSION = 3.0
+"""A shorter session would take a worker's pause on a busy machine for its death."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,10 @@ def choose(
         group: the group id.
         broker: the broker's configuration, as far as it is known.
         protocol: forces one.
-        session: seconds wished for under `classic`; the broker's minimum when None.
+        session: seconds wished for under `classic`; when None, 3 s or the broker's minimum, whichever is longer.
     """
     minimum = _seconds(broker.get(_CLASSIC_MINIMUM), _DEFAULT_CLASSIC_MINIMUM)
-    classic = GroupSettings(group, "classic", max(minimum, session or minimum))
+    classic = GroupSettings(group, "classic", max(minimum, session or _SHORTEST_SESSION))
     if _CONSUMER_SESSION not in broker and protocol != "consumer":
         return classic
     consumer = GroupSettings(group, "consumer", _seconds(broker.get(_CONSUMER_SESSION), 45.0))

@@ -62,7 +62,9 @@ class EventStream:
         try:
             await self._follow(response)
         except (ConnectionError, TimeoutError):
-            request.protocol.force_close()
+            # A graceful end would wait for the viewer to read what is still buffered.
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
     async def _follow(self, response: web.StreamResponse) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 from typing import Any, Protocol
 
 import orjson
@@ -42,7 +44,6 @@ class Frame:
 
     mark: tuple[int, bool, bool]
     """Differs between any two frames that a viewer could tell apart."""
-    taken_at: float
     head: Mapping[str, Any]
     sections: Mapping[str, bytes]
     revisions: Mapping[str, int]
@@ -74,6 +75,7 @@ class Feed:
     def __init__(self, source: WorldSource, clock: Callable[[], float], period: float) -> None:
         self._source, self._clock, self._period = source, clock, period
         self._frame: Frame | None = None
+        self._due = -inf
 
     def now(self) -> float:
         """The time frames are stamped with."""
@@ -85,20 +87,24 @@ class Feed:
 
     def frame(self) -> Frame:
         """The newest frame; made anew when the world has changed and the last one is old enough."""
-        now, held = self._clock(), self._frame
-        mark = (self._source.revision, self._source.connected, self._source.caught_up)
-        if held is None or (mark != held.mark and not 0 <= now - held.taken_at < self._period):
-            self._frame = held = self._encode(mark, now)
-        return held
+        held, now = self._frame, monotonic()
+        if held is not None and (now < self._due or self._mark() == held.mark):
+            return held
+        self._due = now + self._period
+        self._frame = self._encode()
+        return self._frame
 
     def current(self) -> bytes:
         """The whole world as JSON, never from an earlier frame."""
-        mark = (self._source.revision, self._source.connected, self._source.caught_up)
-        return self._encode(mark, self._clock()).whole()
+        return self._encode().whole()
 
-    def _encode(self, mark: tuple[int, bool, bool], now: float) -> Frame:
-        view = self._source.view()
-        table = view.snapshot(now)
+    def _mark(self) -> tuple[int, bool, bool]:
+        return self._source.revision, self._source.connected, self._source.caught_up
+
+    def _encode(self) -> Frame:
+        # The mark is read before the view: a change in between then makes one frame too many instead of one too few.
+        mark, view = self._mark(), self._source.view()
+        table = view.snapshot(self._clock())
         sections = {name: orjson.dumps(table.pop(name)) for name in SECTIONS.values()}
         head = {"connected": mark[1], "caught_up": mark[2], **table}
-        return Frame(mark, now, head, sections, view.revisions)
+        return Frame(mark, head, sections, view.revisions)

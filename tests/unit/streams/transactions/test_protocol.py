@@ -31,3 +31,7 @@ def test_a_setting_forces_either() -> None:
     broker = {"group.consumer.session.timeout.ms": "3000", "group.min.session.timeout.ms": "1000"}
     assert choose("g", broker, protocol="consumer").protocol == "consumer"
     assert choose("g", broker, protocol="classic", session=2.0).session == 2.0
+
+
+def test_a_broker_that_allows_very_short_sessions_does_not_get_them_unasked() -> None:
+    assert choose("g", {"group.min.session.timeout.ms": "1000"}).session == 3.0

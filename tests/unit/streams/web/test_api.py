@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,8 +10,10 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, web
 from aiohttp.test_utils import TestClient, TestServer
 from tests.unit.streams.web.fleet import FedWorld, closed, decision, fleet, incident, node
+from yarl import URL
 
-from snowshed.streams.web import mount
+from snowshed.schemas.records import Decision, Incident
+from snowshed.streams.web import events, mount
 
 NOW = 1_800_000_000.0
 Client = TestClient[web.Request, web.Application]
@@ -23,13 +25,16 @@ class Site:
         self.ready = True
 
 
+def told(incident: Incident, decisions: Sequence[Decision]) -> str:
+    return f"{incident.summary} {len(decisions)} decision(s)."
+
+
 @asynccontextmanager
 async def serve(viewers: int = 8, prefix: str = "") -> AsyncGenerator[Site]:
     app, world = web.Application(), FedWorld()
     client = TestClient(TestServer(app), timeout=ClientTimeout(total=20))
     site = Site(client, world)
-    explain = lambda i, d: f"{i.summary} {len(d)} decision(s)."  # noqa: E731 - the callable is the point
-    mount(app, world, ready=lambda: site.ready, explain=explain, prefix=prefix, viewers=viewers, clock=lambda: NOW)
+    mount(app, world, ready=lambda: site.ready, explain=told, prefix=prefix, viewers=viewers, clock=lambda: NOW)
     async with client:
         yield site
 
@@ -132,11 +137,11 @@ async def test_many_changes_become_at_most_four_events_a_second(site: Site) -> N
         site.world.tell(node(f"n{changes}", "s", NOW + loop.time()))
         changes += 1
         await asyncio.sleep(0.005)
-    events, seen = 0, 0
+    sent, seen = 0, 0
     while seen < changes:
         _, data = await event(stream)
-        events, seen = events + 1, len(data["nodes"])
-    assert events <= 5 < changes
+        sent, seen = sent + 1, len(data["nodes"])
+    assert sent <= 5 < changes
 
 
 async def test_too_many_viewers_are_sent_away_until_one_leaves() -> None:
@@ -153,30 +158,34 @@ async def test_too_many_viewers_are_sent_away_until_one_leaves() -> None:
         assert (await event(third))[0] == "world"
 
 
-async def test_a_viewer_that_does_not_read_delays_nobody_and_is_let_go(site: Site) -> None:
-    server = site.client.server
-    _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
-    writer.transport.pause_reading()  # type: ignore[attr-defined]
-    writer.write(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
-    stream = await site.client.get("/api/events")
-    await event(stream)
-    big = "x" * 4_000_000  # more than the kernel buffers for a socket
-    site.world.tell(node("a", big, NOW))
-    async with ClientSession(read_bufsize=2**23) as session:
-        async with session.get(server.make_url("/api/events")) as patient:
-            assert (await patient.content.readline()).strip() == b"event: world"
-        site.world.tell(node("b", "s", NOW))
-        async with session.get(server.make_url("/healthz")) as health:
-            assert health.status == 200
-    assert writer.get_extra_info("socket") is not None
-    async with asyncio.timeout(8):
-        while len(_streams(server)) > 1:
-            await asyncio.sleep(0.05)
-    writer.close()
+async def test_a_viewer_that_does_not_read_delays_nobody_and_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_PATIENCE", 1.0)
+    async with serve(viewers=2) as site, ClientSession(read_bufsize=2**24) as session:
+        url = site.client.make_url("/api/events")
+        _, deaf = await asyncio.open_connection(url.host, url.port)
+        deaf.transport.pause_reading()  # type: ignore[attr-defined]
+        deaf.write(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with session.get(url) as keen:
+            await event(keen)
+            site.world.tell(node("a", "x" * 6_000_000, NOW))  # more than the kernel holds for a socket
+            assert (await event(keen))[0] == "change"
+            site.world.tell(incident(NOW))
+            async with asyncio.timeout(2):
+                assert (await event(keen))[1]["incidents"]
+            assert await status(session, url) == 503
+            async with asyncio.timeout(10):
+                await room(session, url)
+            deaf.close()
 
 
-def _streams(server: Any) -> list[Any]:
-    return [c for c in server.handler.connections if c._current_request is not None]
+async def room(session: ClientSession, url: URL) -> None:
+    while await status(session, url) == 503:  # noqa: ASYNC110 - asks the server as another viewer would
+        await asyncio.sleep(0.1)
+
+
+async def status(session: ClientSession, url: URL) -> int:
+    async with session.get(url) as answer:
+        return answer.status
 
 
 async def test_streams_end_when_the_server_shuts_down() -> None:

@@ -15,6 +15,7 @@ export function renderGraph(world, choose) {
   const names = [...new Set([...edges.flatMap((e) => [e.caller, e.callee]), ...world.nodes.map((n) => n.service)])].filter(Boolean).sort();
   byId("graph-panel").hidden = names.length === 0;
   setText(byId("graph-count"), edges.length ? plural(edges.length, "edge") : "");
+  if (names.length === 0) return;
   const topology = JSON.stringify([names, edges.map(key)]);
   if (topology !== drawn.topology) drawn = draw(names, edges, topology, choose);
   for (const edge of edges) updateEdge(drawn.edges.get(key(edge)), edge, edges.length <= LABELS);

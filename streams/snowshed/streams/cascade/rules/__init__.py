@@ -1,0 +1,34 @@
+"""The rules of level 2, one a module, in the order in which they may ask for an actuator: retries before inflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from snowshed.schemas.records import IncidentKind
+from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.cases import Case
+from snowshed.streams.cascade.findings import Ending, Finding
+from snowshed.streams.cascade.rules import node_failed, overload, replica_lag, retry_amplification
+from snowshed.streams.policy import Policy
+
+__all__ = ["RULES", "Rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a kind of incident is found, and how its end is told."""
+
+    name: str
+    judge: Callable[[Board, Policy, float], Iterator[Finding]]
+    ending: Callable[[Board, Case], Ending]
+
+
+RULES: Mapping[IncidentKind, Rule] = {
+    IncidentKind.NODE_FAILED: Rule(node_failed.RULE, node_failed.judge, node_failed.ending),
+    IncidentKind.REPLICA_LAG: Rule(replica_lag.RULE, replica_lag.judge, replica_lag.ending),
+    IncidentKind.RETRY_AMPLIFICATION: Rule(
+        retry_amplification.RULE, retry_amplification.judge, retry_amplification.ending
+    ),
+    IncidentKind.OVERLOAD: Rule(overload.RULE, overload.judge, overload.ending),
+}

@@ -1,0 +1,182 @@
+"""A callee is overloaded: retries are cut first, then features and the inflow.
+
+An edge is bad when the queue delay exceeds its target, when p90 exceeds three times the usual one, or when the success
+ratio falls below 0.7 of the usual one; `excess` says by how much the worst of them does. A service that is slow because
+it waits for another bad one, with a short queue of its own, is a victim: its inflow is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isnan
+
+from snowshed.schemas.records import Cause, DecisionKind, Evidence, IncidentKind, ScopeKind
+from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.cases import Case
+from snowshed.streams.cascade.findings import Ending, Finding, Setting
+from snowshed.streams.cascade.rules.retry_amplification import budget
+from snowshed.streams.cascade.throttle import Situation, Throttle
+from snowshed.streams.cascade.views import EdgeView, Streak, extended
+from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.edges.window import EdgeWindow
+from snowshed.streams.policy import OverloadPolicy, Policy
+
+__all__ = ["RULE", "ending", "excess", "judge", "noted", "situation"]
+
+RULE = "overload/1"
+
+_CONFIDENCE = 0.85
+_CURRENT = 3.0
+"""Seconds after which an edge's newest window no longer speaks of the present."""
+
+
+def excess(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> float:
+    """The worst signal over its limit: above 1 is bad, below `exit_ratio` clear; 0 for a window too thin to judge."""
+    if window.attempts - window.rejected < policy.minimum_attempts:
+        return 0.0
+    signals = [signal for _, signal, _ in _signals(window, baseline, policy)]
+    return max(signals, default=0.0)
+
+
+def noted(streak: Streak, window: EdgeWindow, baseline: Baseline, *, now: float, policy: OverloadPolicy) -> Streak:
+    """The streak of bad windows after one more."""
+    value = excess(window, baseline, policy)
+    return extended(streak, bad=value > 1.0, clear=value < policy.exit_ratio, span=window.span, now=now)
+
+
+def situation(board: Board, callee: str, policy: Policy, now: float) -> Situation:
+    """What the edges into a callee show now, put together."""
+    limits = policy.overload
+    edges = [edge for edge in board.callees.get(callee, ()) if now < edge.observed_at + _CURRENT]
+    values = {edge.name: excess(edge.window, edge.baseline, limits) for edge in edges}
+    bad = [edge for edge in edges if edge.overloaded.lasts(limits.hold) and values[edge.name] > 1.0]
+    busy = [edge for edge in edges if edge.window.attempts >= limits.minimum_attempts]
+    attempts = sum(edge.window.attempts for edge in edges)
+    return Situation(
+        callee=callee,
+        domain=edges[0].domain if edges else policy.domain_of(callee),
+        overloaded=any(_queues(edge, limits) for edge in bad) or (bool(bad) and 2 * len(bad) >= len(busy)),
+        clear=all(values[edge.name] < limits.exit_ratio for edge in edges),
+        excess=max(values.values(), default=0.0),
+        reject_ratio=sum(edge.window.rejected for edge in edges) / attempts if attempts else 0.0,
+        usual_rate=sum(_usual_rate(edge) for edge in edges),
+        reporters=sum(edge.window.reporters for edge in edges),
+        observed_at=max((edge.observed_at for edge in edges), default=now),
+        may_cut=not policy.protects(callee) and not culprits(board, callee, policy),
+    )
+
+
+def culprits(board: Board, callee: str, policy: Policy) -> list[EdgeView]:
+    """Bad edges that the callee itself calls out on, worst first; none while its own queue is long."""
+    limits = policy.overload
+    if any(_queues(edge, limits) for edge in board.callees.get(callee, ())):
+        return []
+    outward = [
+        edge
+        for other, edges in board.callees.items()
+        if other != callee
+        for edge in edges
+        if edge.window.caller == callee
+        and (edge.overloaded.lasts(limits.hold) or edge.amplified.lasts(policy.retry.hold))
+    ]
+    return sorted(outward, key=lambda edge: (-excess(edge.window, edge.baseline, limits), edge.name))
+
+
+def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
+    """Callees under control."""
+    for callee, throttle in board.throttles.items():
+        edges = board.callees.get(callee, [])
+        current = [edge for edge in edges if now < edge.observed_at + _CURRENT]
+        yield _finding(board, throttle, current or edges, policy)
+
+
+def ending(board: Board, case: Case) -> Ending:
+    """All signals are clear again."""
+    del board
+    return Ending(f"{case.incident.subject} answers as usual again.")
+
+
+def _signals(
+    window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy
+) -> Iterator[tuple[str, float, tuple[float, float, str]]]:
+    if not isnan(window.queue_delay_mean):
+        values = (window.queue_delay_mean, policy.queue_delay, "s")
+        yield "mean queue delay", window.queue_delay_mean / policy.queue_delay, values
+    slow = policy.latency_factor * baseline.p90
+    if not isnan(window.p90 / slow if slow else window.p90):
+        yield "p90 latency", window.p90 / slow, (window.p90, slow, "s")
+    failing = policy.ok_ratio * baseline.ok_ratio
+    if not isnan(failing) and not isnan(window.ok_ratio):
+        yield "success ratio", (1.0 - window.ok_ratio) / (1.0 - failing), (window.ok_ratio, failing, "ratio")
+
+
+def _queues(edge: EdgeView, policy: OverloadPolicy) -> bool:
+    return edge.window.queue_delay_mean > policy.queue_delay
+
+
+def _usual_rate(edge: EdgeView) -> float:
+    learned = edge.baseline.first_rate
+    return edge.window.first / edge.window.span if isnan(learned) else learned
+
+
+def _finding(board: Board, throttle: Throttle, edges: list[EdgeView], policy: Policy) -> Finding:
+    callee = throttle.callee
+    blamed = culprits(board, callee, policy)
+    causes = [Cause(name=edge.window.callee, score=1.0 / (rank + 1)) for rank, edge in enumerate(blamed[:3])]
+    because = f" because it waits for {blamed[0].window.callee}" if blamed else ""
+    evidence = tuple(item for edge in edges for item in _evidence(edge, policy.overload))
+    return Finding(
+        kind=IncidentKind.OVERLOAD,
+        subject=callee,
+        domain=throttle.domain,
+        rule=RULE,
+        severity="critical" if throttle.level > 1 else "warning",
+        summary=f"{callee} is overloaded{because}: {_worst(edges, policy.overload)}.",
+        members=(callee, *(edge.window.caller for edge in edges)),
+        causes=tuple(causes) or (Cause(name=callee, score=1.0),),
+        evidence=evidence,
+        confidence=_CONFIDENCE,
+        settings=tuple(_settings(throttle, policy)),
+    )
+
+
+def _evidence(edge: EdgeView, policy: OverloadPolicy) -> Iterator[Evidence]:
+    for name, _, (value, limit, unit) in _signals(edge.window, edge.baseline, policy):
+        yield edge.place.evidence(f"{name} of {edge.name}", value, limit, unit, edge.observed_at)
+
+
+def _worst(edges: list[EdgeView], policy: OverloadPolicy) -> str:
+    signals = [
+        (signal, f"{name} of {edge.name} is {value:.3g} {unit} against a limit of {limit:.3g}")
+        for edge in edges
+        for name, signal, (value, limit, unit) in _signals(edge.window, edge.baseline, policy)
+    ]
+    return max(signals)[1] if signals else "its callers have fallen silent"
+
+
+def _settings(throttle: Throttle, policy: Policy) -> Iterator[Setting]:
+    callee = throttle.callee
+    reason = f"{callee} is overloaded"
+    yield budget(callee, policy.retry, reason)
+    if policy.protects(callee):
+        return
+    yield Setting(
+        scope=callee,
+        scope_kind=ScopeKind.SERVICE,
+        kind=DecisionKind.DEGRADE,
+        rule="degrade/1",
+        reason=f"{reason}: degrade level {throttle.level}",
+        degrade_level=throttle.level,
+    )
+    if throttle.cuts:
+        cap = throttle.multiplier * throttle.usual_rate
+        yield Setting(
+            scope=callee,
+            scope_kind=ScopeKind.SERVICE,
+            kind=DecisionKind.RATE,
+            rule="cut-rate/1",
+            reason=f"{reason}: {throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second",
+            rate_multiplier=throttle.multiplier,
+            absolute_cap=cap,
+            per_instance_fallback=cap / max(throttle.reporters, 1.0),
+        )

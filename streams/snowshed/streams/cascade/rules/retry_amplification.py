@@ -1,0 +1,118 @@
+"""Callers retry so much that they hurt the callee: the retry budget of the whole fleet is cut.
+
+The factor is RAF = A/F, all attempts per first attempt. It counts where first attempts are flat, because a surge of
+demand is not amplification, and over a sliding 5 s where a window is thin or holds retries alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isnan, sqrt
+
+from snowshed.schemas.records import Cause, DecisionKind, IncidentKind, ScopeKind
+from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.cases import Case
+from snowshed.streams.cascade.findings import Ending, Finding, Setting
+from snowshed.streams.cascade.views import EdgeView, Sample, Streak, extended
+from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.edges.window import EdgeWindow
+from snowshed.streams.policy import Policy, RetryPolicy
+
+__all__ = ["RULE", "budget", "ending", "factor", "judge", "noted"]
+
+RULE = "retry-amplification/1"
+
+_CONFIDENCE = 0.9
+_NOISE = 3.0
+"""Standard deviations of a Poisson count that still pass for flat."""
+
+
+def factor(window: EdgeWindow, samples: tuple[Sample, ...], policy: RetryPolicy) -> float:
+    """RAF of a window, or of the sliding span where the window is too thin or has no first attempt."""
+    if window.first > 0.0 and window.attempts >= policy.minimum_attempts:
+        return window.attempts / window.first
+    return sum(sample.attempts for sample in samples) / max(sum(sample.first for sample in samples), 1.0)
+
+
+def noted(
+    streak: Streak,
+    window: EdgeWindow,
+    baseline: Baseline,
+    samples: tuple[Sample, ...],
+    *,
+    now: float,
+    policy: Policy,
+) -> Streak:
+    """The streak of amplified windows after one more."""
+    limits = policy.retry
+    ratio = factor(window, samples, limits)
+    enough = sum(sample.attempts for sample in samples) >= limits.minimum_attempts
+    return extended(
+        streak,
+        bad=enough and ratio >= limits.act and _flat(window, baseline, limits),
+        clear=ratio < limits.warn and not window.ok_ratio < policy.overload.ok_ratio * baseline.ok_ratio,
+        span=window.span,
+        now=now,
+    )
+
+
+def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
+    """Callees with an amplified edge, until all of their edges have been clear for long enough."""
+    for callee, edges in board.callees.items():
+        recent = [edge for edge in edges if now < edge.amplified.last + policy.retry.clean and edge.amplified.last]
+        lasting = [edge for edge in recent if edge.amplified.lasts(policy.retry.hold)]
+        if lasting or (recent and board.is_open(IncidentKind.RETRY_AMPLIFICATION, callee)):
+            yield _finding(callee, lasting or recent, policy)
+
+
+def ending(board: Board, case: Case) -> Ending:
+    """Retries are back to normal."""
+    del board
+    return Ending(f"Callers of {case.incident.subject} no longer pile up retries.")
+
+
+def budget(callee: str, policy: RetryPolicy, reason: str) -> Setting:
+    """The setting that cuts retries to a callee."""
+    return Setting(
+        scope=callee,
+        scope_kind=ScopeKind.SERVICE,
+        kind=DecisionKind.RETRY,
+        rule="cut-retries/1",
+        reason=reason,
+        retry_budget=policy.budget,
+        attempt_cap=policy.attempt_cap,
+    )
+
+
+def _flat(window: EdgeWindow, baseline: Baseline, policy: RetryPolicy) -> bool:
+    if isnan(baseline.first_rate):
+        return True
+    noise = _NOISE / sqrt(max(window.first, 1.0))
+    return window.first / window.span <= baseline.first_rate * (1.0 + max(policy.flat, noise))
+
+
+def _finding(callee: str, edges: list[EdgeView], policy: Policy) -> Finding:
+    factors = {edge.name: factor(edge.window, edge.samples, policy.retry) for edge in edges}
+    retries = {edge.window.caller: max(edge.window.attempts - edge.window.first, 0.0) for edge in edges}
+    total = sum(retries.values()) or 1.0
+    worst = max(edges, key=lambda edge: (factors[edge.name], edge.name))
+    said = f"{worst.window.caller} sends {factors[worst.name]:.1f} attempts for every request to {callee}"
+    ranked = sorted(retries, key=lambda caller: (-retries[caller], caller))[:3]
+    return Finding(
+        kind=IncidentKind.RETRY_AMPLIFICATION,
+        subject=callee,
+        domain=worst.domain,
+        rule=RULE,
+        severity="critical",
+        summary=f"Retries amplify the load on {callee}: {said}.",
+        members=(callee, *(edge.window.caller for edge in edges)),
+        causes=tuple(Cause(name=caller, score=retries[caller] / total) for caller in ranked),
+        evidence=tuple(
+            edge.place.evidence(
+                f"attempts per request on {edge.name}", factors[edge.name], policy.retry.act, "ratio", edge.observed_at
+            )
+            for edge in edges
+        ),
+        confidence=_CONFIDENCE,
+        settings=(budget(callee, policy.retry, f"callers retry {callee} more than it can bear"),),
+    )
