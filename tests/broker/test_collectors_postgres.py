@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import isnan
 from pathlib import Path
 from threading import Event, Thread
@@ -225,29 +225,41 @@ def test_a_paused_replica_shows_an_old_row_until_it_resumes(
     assert versions == list(range(int(versions[0]), int(versions[0]) + len(versions)))
 
 
-def _restart(dsn: str) -> None:
+def _postmaster(dsn: str) -> tuple[int, Path]:
+    """Process of a server, and its data folder."""
     [(data,)] = _superuser(dsn, "SHOW data_directory")
-    command = [
-        str(find_binaries() / "pg_ctl"),
-        "-D",
-        data,
-        "-l",
-        f"{data}.restarted.log",
-        "-m",
-        "fast",
-        "-w",
-        "restart",
-    ]
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    return int((Path(data) / "postmaster.pid").read_text().splitlines()[0]), Path(data)
+
+
+@contextmanager
+def _restarted(dsn: str) -> Generator[None]:
+    """Shut a server down, as an operator would, and run it again until the end of the block."""
+    (pid, data), [(port,)] = _postmaster(dsn), _superuser(dsn, "SHOW port")
+    os.kill(pid, signal.SIGINT)
+    deadline = time.monotonic() + 30
+    while (data / "postmaster.pid").exists():
+        assert time.monotonic() < deadline, "the server does not end"
+        time.sleep(0.05)
+    user = ["--reuid", "postgres", "--regid", "postgres", "--init-groups"] if os.geteuid() == 0 else []
+    command = ["setpriv", *user, "--pdeathsig", "INT", str(find_binaries() / "postgres"), "-D", str(data), "-p", port]
     quiet = subprocess.DEVNULL
-    subprocess.run([*user, *command], check=True, stdin=quiet, stdout=quiet, stderr=quiet, cwd="/", timeout=60)
+    with subprocess.Popen(command, cwd="/", stdin=quiet, stdout=quiet, stderr=quiet) as server:
+        try:
+            yield
+        finally:
+            server.send_signal(signal.SIGQUIT)
 
 
-def test_the_agent_survives_a_restart_of_the_primary(kafka: Broker, prefix: str, postgres_pair: PostgresPair) -> None:
-    with capture_logs() as logs, _agent(kafka, prefix, postgres_pair) as log:
+def test_the_agent_survives_a_restart_of_the_primary(kafka: Broker, prefix: str) -> None:
+    with (
+        PostgresPair() as pair,
+        ExitStack() as running,
+        capture_logs() as logs,
+        _agent(kafka, prefix, pair) as log,
+    ):
         log.until("rows", lambda: len(log.markers(ReplicaRole.SOURCE)) > 2)
         before = log.markers(ReplicaRole.SOURCE)[-1]
-        _restart(postgres_pair.primary_dsn)
+        running.enter_context(_restarted(pair.primary_dsn))
         restarted = time.time()
         log.until("rows again", lambda: log.markers(ReplicaRole.SOURCE)[-1].written_at > restarted + 1)
         log.until("the replica", lambda: log.markers(ReplicaRole.REPLICA)[-1].written_at > restarted + 1)
@@ -259,8 +271,7 @@ def test_the_agent_survives_a_restart_of_the_primary(kafka: Broker, prefix: str,
 def test_a_replica_that_cannot_be_reached_sends_nothing_and_the_rest_goes_on(
     kafka: Broker, prefix: str, postgres_pair: PostgresPair
 ) -> None:
-    [(data,)] = _superuser(postgres_pair.replica_dsn, "SHOW data_directory")
-    postmaster = int((Path(data) / "postmaster.pid").read_text().splitlines()[0])
+    postmaster, _ = _postmaster(postgres_pair.replica_dsn)
     with capture_logs() as logs, _agent(kafka, prefix, postgres_pair) as log:
         log.until("a replica's markers", lambda: len(log.markers(ReplicaRole.REPLICA)) > 1)
         logs.clear()

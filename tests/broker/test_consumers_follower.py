@@ -183,9 +183,9 @@ def test_a_broker_that_goes_and_comes_back_is_waited_for() -> None:
             before = follower.last_progress
             broker.restart()
             _eventually(lambda: follower.connected)
+            _eventually(lambda: follower.last_progress > before)
             _send(broker.bootstrap, "t", 2)
             seen.wait(2)
-            _eventually(lambda: follower.last_progress > before)
             assert seen.ids == ["n1", "n2"]
 
 

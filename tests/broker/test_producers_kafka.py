@@ -183,7 +183,7 @@ def test_an_anomaly_is_on_the_wire_long_before_its_window_ends(kafka: Broker, to
 
 def test_a_child_forked_while_nothing_is_under_way_reports_for_itself(kafka: Broker, topics: Topics) -> None:
     program = f"""
-import os, sys
+import os, time
 from snowshed.producers import *
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.topics import Topics
@@ -191,7 +191,9 @@ transport = Transport(KafkaConnection({kafka.bootstrap!r}), topics=Topics({topic
 markers = MarkerReporter(Node.here("shop", "shop-1"), transport)
 markers.written("orders", "pg-1", version=1, written_at=1.0, row_period=0.5)
 assert transport.flush(20)
+started = time.monotonic()
 child = os.fork()
+assert time.monotonic() - started < 0.5
 markers.written("orders", "pg-1", version=3 if child else 2, written_at=1.0, row_period=0.5)
 assert transport.close(20)
 if child:
@@ -207,3 +209,22 @@ if child:
         (2.0, f"shop-1:{child}"),
         (3.0, "shop-1"),
     }
+
+
+def test_a_program_that_just_ends_has_its_last_words_delivered(kafka: Broker, topics: Topics) -> None:
+    program = f"""
+from snowshed.producers import *
+from snowshed.schemas.connection import KafkaConnection
+from snowshed.schemas.topics import Topics
+transport = Transport(KafkaConnection({kafka.bootstrap!r}), topics=Topics({topics.prefix!r}, 4))
+markers = MarkerReporter(Node.here("shop", "shop-1"), transport)
+markers.written("orders", "pg-1", version=1, written_at=1.0, row_period=0.5)
+assert transport.flush(20)
+telemetry = Telemetry(Node.here("shop", "shop-1"), transport, window=60).start()
+telemetry.recorder.observe("orders", "GET", 0.01)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=90)
+    assert run.returncode == 0, run.stderr
+    records = _records(_read(kafka, topics, 4))
+    assert [record.status for record in records if isinstance(record, Heartbeat)] == [NodeStatus.UP, NodeStatus.LEAVING]
+    assert sum(isinstance(record, TimingBatch) for record in records) == 1

@@ -11,11 +11,28 @@ from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from confluent_kafka import Producer
 from playwright.async_api import Browser, Page, async_playwright, expect
-from tests.unit.streams.web.fleet import FedWorld, closed, decision, edge, fleet, incident, lifted, node, port_of
+from tests.unit.streams.web.fleet import (
+    FedWorld,
+    closed,
+    decision,
+    delivery,
+    edge,
+    fleet,
+    incident,
+    lifted,
+    node,
+    port_of,
+)
 
-from snowshed.schemas.records import Decision, DecisionMode, Incident
-from snowshed.streams.web import mount
+from snowshed.schemas.codec import Codec
+from snowshed.schemas.connection import KafkaConnection
+from snowshed.schemas.records import Decision, DecisionMode, EdgeStatus, Incident, Record
+from snowshed.schemas.topics import Topics
+from snowshed.streams.broker import Broker
+from snowshed.streams.provision import provision
+from snowshed.streams.web import FollowedWorld, WorldSource, mount
 
 pytestmark = pytest.mark.e2e
 
@@ -54,7 +71,7 @@ def chromium() -> str:
 
 
 @asynccontextmanager
-async def server(world: FedWorld, port: int = 0) -> AsyncGenerator[int]:
+async def server(world: WorldSource, port: int = 0) -> AsyncGenerator[int]:
     app = web.Application()
     mount(app, world, ready=lambda: True)
     runner = web.AppRunner(app, access_log=None)
@@ -201,7 +218,7 @@ async def test_services_never_cover_each_other_in_the_graph(visit: Visit, servic
     now = time.time()
     names = [f"service-{i:02d}" for i in range(services)]
     calls = [(names[i // 3], names[i]) for i in range(1, services)] + [(names[-1], names[0]), (names[0], names[0])]
-    visit.world.tell(*[edge(caller, callee, now) for caller, callee in calls])
+    visit.world.tell(*[edge(caller, callee, now, EdgeStatus.OVERLOADED) for caller, callee in calls])
     await visit.page.goto(visit.url)
     await expect(visit.page.locator("#graph .service")).to_have_count(services)
     places = await visit.page.evaluate(
@@ -212,3 +229,33 @@ async def test_services_never_cover_each_other_in_the_graph(visit: Visit, servic
         for other in places[:i]:
             assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
     assert await visit.page.locator("#edges tr").count() == len(calls)
+
+
+def publish(kafka: Broker, topics: Topics, *records: Record) -> None:
+    producer, codec = Producer({"bootstrap.servers": kafka.bootstrap}), Codec()
+    for record in records:
+        place = delivery(record)
+        full = topics.full(place.topic.removeprefix("snowshed."))
+        producer.produce(full, codec.encode(record), place.key)
+    assert producer.flush(30) == 0
+
+
+async def test_the_page_follows_the_topics_of_a_real_broker(browser: Browser, kafka: Broker, prefix: str) -> None:
+    connection, topics, now = KafkaConnection(kafka.bootstrap), Topics(prefix, partitions=2), time.time()
+    provision(connection, topics)
+    opened = incident(now)
+    publish(kafka, topics, *[record for record in fleet(now) if record != opened])
+    world = FollowedWorld(connection, topics)
+    world.start()
+    try:
+        async with server(world) as port:
+            page = await browser.new_page()
+            await page.goto(f"http://127.0.0.1:{port}/")
+            await expect(page.locator("#kafka")).to_have_text("connected", timeout=30_000)
+            await expect(page.locator("#nodes tr")).to_have_count(19)
+            await expect(page.locator("#open-incidents article")).to_have_count(1)
+            publish(kafka, topics, opened)
+            await expect(page.locator("#open-incidents article")).to_have_count(2)
+            await page.close()
+    finally:
+        world.stop()

@@ -85,7 +85,9 @@ class Rig:
 
     def feed(self, records: Sequence[tuple[str, bytes | int]]) -> None:
         """Write input records; numbers become the counting fold's payloads."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random", "message.max.bytes": 2_000_000})
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random", "message.max.bytes": 2_000_000}
+        )
         for key, value in records:
             raw = payload(value) if isinstance(value, int) else value
             producer.produce(self.topics.full("heartbeats"), raw, key)

@@ -31,11 +31,15 @@ def test_every_part_is_importable_and_typed(root: str) -> None:
 def test_every_folder_of_modules_is_a_package(root: str) -> None:
     inside = ROOT / root / "snowshed" / root
     folders = {path.parent for path in inside.rglob("*.py")}
-    assert sorted(folder.relative_to(ROOT).as_posix() for folder in folders if not (folder / "__init__.py").exists()) == []
+    assert (
+        sorted(folder.relative_to(ROOT).as_posix() for folder in folders if not (folder / "__init__.py").exists()) == []
+    )
 
 
 @pytest.mark.parametrize("root", ["producers", "consumers", "schemas"])
 def test_public_names_are_sorted_and_exist(root: str) -> None:
     module = import_module(f"snowshed.{root}")
-    assert sorted(module.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)) == list(module.__all__)
+    assert sorted(module.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)) == list(
+        module.__all__
+    )
     assert [name for name in module.__all__ if not hasattr(module, name)] == []

@@ -171,7 +171,7 @@ class Transport:
 
     def after_fork(self) -> None:
         """Start afresh in a forked child: records still queued are the parent's to send."""
-        # librdkafka's own threads did not survive the fork, so that freeing the parent's client would wait for ever.
+        # Freeing the parent's client would hold up the child for a second: librdkafka waits for threads it lost.
         self._abandoned = (self._abandoned, self._producer)
         self._reset()
 

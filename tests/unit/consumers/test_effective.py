@@ -89,6 +89,7 @@ def test_consistency_comes_from_decisions_about_consistency() -> None:
     wanted = Consistency(mode=ConsistencyMode.PREFER, avoid=("r1",))
     held = InForce(decision("ds", DecisionKind.CONSISTENCY, consistency=wanted), 0.3, 1.0)
     assert _combined(held).consistency == wanted
+    assert _combined(_held(p_reject=0.1), held).consistency == wanted
 
 
 def test_nonsense_in_a_decision_moves_no_brake() -> None:

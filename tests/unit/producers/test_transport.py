@@ -56,7 +56,7 @@ def test_without_a_broker_flushing_and_closing_take_no_longer_than_allowed(dead:
     started = time.monotonic()
     assert not transport.flush(0.2)
     assert not transport.close(0.2)
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 5.0
 
 
 def test_without_a_broker_the_log_says_so_once(dead: KafkaConnection) -> None:

@@ -44,7 +44,7 @@ class RetryBudget:
     def tune(self, ratio: float, floor: float, now: float) -> None:
         """Sets the ratio and how much of the floor applies, 0 to 1; to be called several times a second."""
         self._ratio = ratio
-        self._floor = floor if ratio > 0 else 0.0
+        self._floor = floor
         earned = ratio * self._firsts.roll(now) * DEPTH
         smallest = max(1.0, FLOOR * self._floor) if ratio > 0 else 0.0
         self._depth = max(smallest, earned)

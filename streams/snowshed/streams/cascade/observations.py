@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import inf, isnan
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import DecodeError, SchemaMismatch
@@ -12,7 +13,9 @@ from snowshed.streams.folding import Decoded, Message, Reject
 
 __all__ = ["Observation", "Place", "read"]
 
-_COLUMNS = ("caller", "callee", "span", "reporters", "first", "attempts", "ok", "base_p90")
+_NAMES = [item.name for item in fields(EdgeObservations)]
+_COLUMNS = _NAMES[_NAMES.index("strings") + 1 :]
+_COUNTS = _COLUMNS[_COLUMNS.index("reporters") : _COLUMNS.index("queue_delay_mean")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,13 @@ def _record(codec: Codec, value: bytes | None) -> NodeHealth | EdgeObservations 
 
 def _check(record: EdgeObservations) -> None:
     lengths = {len(getattr(record, name)) for name in _COLUMNS}
-    indexes = [*record.caller, *record.callee]
-    sound = len(lengths) == 1 and all(0 <= index < len(record.strings) for index in indexes)
-    if not sound or not all(span > 0.0 for span in record.span):
-        raise SchemaMismatch(f"edge observations of {record.domain}: columns disagree or an index is out of range")
+    sound = (
+        len(lengths) == 1
+        and all(0.0 <= index < len(record.strings) for index in (*record.caller, *record.callee))
+        and all(0.0 < span < inf for span in record.span)
+        and all(0.0 <= count < inf for name in _COUNTS for count in getattr(record, name))
+        and all(ratio <= 1.0 or isnan(ratio) for ratio in record.base_ok_ratio)
+    )
+    if not sound:
+        reason = "columns differ in length, an index is out of range or a count cannot be"
+        raise SchemaMismatch(f"edge observations of {record.domain}: {reason}")

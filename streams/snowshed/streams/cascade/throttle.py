@@ -8,6 +8,7 @@ clear. A level is entered on evidence, left only after a clean time and a dwell,
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import pow as power
 
 from snowshed.streams.policy import OverloadPolicy
 
@@ -106,7 +107,7 @@ def _may_fall(held: Throttle, now: float, policy: OverloadPolicy) -> bool:
 
 def _next(held: Throttle, seen: Situation, policy: OverloadPolicy) -> float:
     if seen.overloaded and seen.may_cut:
-        factor = max(pow(max(seen.excess, 1.0), -policy.exponent), policy.largest_cut)
+        factor = max(power(max(seen.excess, 1.0), -policy.exponent), policy.largest_cut)
     elif seen.clear or not seen.may_cut:
         factor = min(policy.rise, policy.largest_rise)
     else:

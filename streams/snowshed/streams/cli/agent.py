@@ -47,8 +47,12 @@ def command(
     targets = postgres_targets(postgres or [], replica or [])
     agent = Agent(replace(settings, databases=(*settings.databases, *targets), interval=interval))
     stop = Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     if attached:
         end_with_standard_input()
     agent.run(stop)

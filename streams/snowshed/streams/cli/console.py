@@ -14,10 +14,13 @@ from rich.console import Console
 
 __all__ = ["out", "print_json", "steps"]
 
+_PLAIN_WIDTH = 160
+"""Columns of a table that goes to a file or another program."""
+
 
 def out() -> Console:
     """Standard output as a terminal, or as plain text where it is none."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
 
 
 def print_json(value: Any) -> None:

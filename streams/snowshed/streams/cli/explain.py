@@ -26,7 +26,7 @@ def command(
     prefix: Prefix = DEFAULT_PREFIX,
     json: Json = False,
 ) -> None:
-    """Tell an incident in plain words: what happened, since when, what proves it, what was decided, what ends it."""
+    """Tell an incident in plain words: what happened, what proves it, what was decided."""
     with followed(bootstrap, prefix) as world:
         view = world.view()
     found = chosen(view, incident)

@@ -22,12 +22,14 @@ from snowshed.schemas.topics import Topics
 from snowshed.streams.cli.console import print_json, steps
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Bootstrap, Json, Prefix, connection_to
 from snowshed.streams.cli.reaching import require_topics
-from snowshed.streams.simulate import SCENARIOS, Scenario, Timeline, record_scenario
+from snowshed.streams.simulate import SCENARIOS, Scenario, record_scenario
 
 __all__ = ["group"]
 
 _FLUSH_TIMEOUT = 10.0
 _RECORDED_PARTITIONS = 2
+_RECORDED_START = 1_790_000_000.0
+"""A fixed time, so that the same seed gives the same file."""
 
 Service = Annotated[str, typer.Option(help="Service that the node is a part of.")]
 
@@ -121,7 +123,7 @@ def scenario(
     *,
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(SCENARIOS)}.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 1,
-    duration: Annotated[float, typer.Option(min=1, help="Seconds that the trouble lasts.")] = Timeline().trouble,
+    duration: Annotated[float | None, typer.Option(min=1, help="Seconds that the trouble lasts (default: 12).")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write a recording for `snowshed replay` instead (gzipped if it ends in .gz).")
     ] = None,
@@ -133,14 +135,14 @@ def scenario(
 
     The worker opens an incident during the trouble and closes it after the recovery.
     """
-    play, timeline = _scenario(name), Timeline(trouble=duration)
+    play = _scenario(name) if duration is None else _scenario(name).lasting(duration)
     if out is not None:
-        count = record_scenario(out, play.events(seed, timeline=timeline), _RECORDED_PARTITIONS)
+        count = record_scenario(out, play.events(seed, start=_RECORDED_START), _RECORDED_PARTITIONS)
         typer.echo(f"{count} records in {out}: fold them with `snowshed replay {out}`", err=True)
         return
     with steps() as step, _published(bootstrap, prefix, "heartbeats", json) as outlet:
         step(f"{name}: {play.description}")
-        _play(play, seed, timeline, outlet, step)
+        _play(play, seed, outlet, step)
 
 
 def _scenario(name: str) -> Scenario:
@@ -150,14 +152,14 @@ def _scenario(name: str) -> Scenario:
         raise ConfigurationError(f"there is no scenario {name!r}; there are {', '.join(SCENARIOS)}") from None
 
 
-def _play(play: Scenario, seed: int, timeline: Timeline, outlet: Outlet, step: Callable[[str], None]) -> None:
+def _play(play: Scenario, seed: int, outlet: Outlet, step: Callable[[str], None]) -> None:
     start = time.time()
     phase = ""
-    for event in play.events(seed, start=start, timeline=timeline):
+    for event in play.events(seed, start=start):
         time.sleep(max(0.0, event.at - time.time()))
-        if (current := timeline.phase(event.at - start)) != phase:
+        if (current := play.timeline.phase(event.at - start)) != phase:
             phase = current
-            step(f"{phase}, {timeline.remaining(event.at - start):.0f} s to the end")
+            step(f"{phase}, {play.timeline.remaining(event.at - start):.0f} s to the end")
         outlet.send(event.topic, event.key, event.record)
 
 

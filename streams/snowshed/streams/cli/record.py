@@ -31,8 +31,10 @@ def command(
     connection, topics = connection_to(bootstrap), Topics(prefix)
     require_topics(connection, topics, *captured_topics())
     existing = reach(connection).topics
-    partitions = {short: len(existing[topics.full(short)].partitions) for short in captured_topics()}
-    count = write_recording(out, partitions, capture(connection, topics))
+    # Journals first: whatever batch is in them, the records it folded are then in the recording too.
+    shorts = sorted(captured_topics(), key=lambda short: not short.startswith("journal."))
+    partitions = {short: len(existing[topics.full(short)].partitions) for short in shorts}
+    count = write_recording(out, partitions, capture(connection, topics, shorts))
     if json:
         print_json({"file": str(out), "records": count})
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
@@ -67,7 +68,7 @@ def creation_lines(topics: Topics, bootstrap: str) -> Iterator[str]:
             words += ["--replication-factor", str(topics.replication)]
         for name, value in topics.config(spec.name).items():
             words += ["--config", f"{name}=[{value}]" if "," in value else f"{name}={value}"]
-        yield " ".join(words)
+        yield shlex.join(words)
 
 
 def _found(connection: KafkaConnection, topics: Topics, *, create: bool) -> Sequence[TopicReport]:
@@ -81,7 +82,7 @@ def _found(connection: KafkaConnection, topics: Topics, *, create: bool) -> Sequ
 def _table(found: Sequence[TopicReport]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("topic", "partitions", "kept", "written by", "key"):
-        table.add_column(name, justify="right" if name == "partitions" else "left")
+        table.add_column(name, justify="right" if name == "partitions" else "left", no_wrap=name == "topic")
     specs = {spec.name: spec for spec in CATALOGUE}
     for entry in found:
         spec = specs[entry.short]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from snowshed.streams.broker import Broker, BrokerSettings, free_ports, open_bro
 from snowshed.streams.broker.ports import is_free
 from snowshed.streams.cli.children import Child
 from snowshed.streams.cli.console import out, print_json, steps
+from snowshed.streams.cli.data import data_folder
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Json, Prefix
 from snowshed.streams.cli.worker_settings import worker_settings
 from snowshed.streams.provision import provision
@@ -66,12 +65,13 @@ def command(
 
     Ctrl-C stops all of it in order and leaves the data for the next time.
     """
-    home = _home(data)
+    home = data_folder(data)
     logs = home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     wanted = replace(BrokerSettings.from_environment(), bootstrap=bootstrap, data=home / "kafka", port=_kafka_port())
     port = _page_port(web_port)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background job starts with it ignored
+        signal.signal(number, _interrupt)
     with steps() as step, open_broker(wanted, step) as broker:
         own = None if broker.kind == "external" else _OWN_PARTITIONS
         settings = worker_settings(
@@ -100,13 +100,6 @@ class _Up:
     place: _Place
     home: Path
     settings: WorkerSettings
-
-
-def _home(data: Path | None) -> Path:
-    if data is not None:
-        return data.resolve()
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "snowshed"
 
 
 def _kafka_port() -> int | None:

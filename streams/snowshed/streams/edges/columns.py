@@ -162,7 +162,7 @@ class _Builder:
             values=_stacked([layout.values[_FIRST:_ENDS] for layout in layouts]),
             row_of_bucket=np.repeat(np.arange(sum(rows)), _integers(per_row)),
             buckets=_integers([layout.buckets for layout in layouts]),
-            counts=_integers([layout.counts for layout in layouts]).astype(np.float64),
+            counts=np.concatenate([np.empty(0), *(layout.counts.astype(np.float64) for layout in layouts)]),
         )
 
 
@@ -184,12 +184,12 @@ def _check(layout: Layout, strings: int) -> None:
 
 
 def _lengths(layout: Layout) -> _Ints:
-    return np.diff(layout.values[_ENDS], prepend=np.float32(0)).astype(np.int64)
+    lengths: _Ints = np.diff(layout.values[_ENDS], prepend=np.float32(0)).astype(np.int64)
+    return lengths
 
 
 def _integers(parts: Sequence[_Ints | NDArray[np.float32]]) -> _Ints:
-    joined: _Ints = np.concatenate([np.empty(0, np.int64), *(part.astype(np.int64) for part in parts)])
-    return joined
+    return np.concatenate([np.empty(0, np.int64), *(part.astype(np.int64) for part in parts)])
 
 
 def _stacked(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ from snowshed.streams.policy import HealthPolicy
 
 __all__ = ["GONE", "Beat", "NodeState", "dump", "load", "receive", "silence_limit"]
 
-GONE = frozenset({Liveness.LEFT, Liveness.DEAD})
-"""States without an expectation of further beats."""
+GONE = (Liveness.LEFT, Liveness.DEAD)
+"""States without an expectation of further beats; a tuple, because hashing an enum costs more than comparing two."""
 
 _STATED = {NodeStatus.UP: Liveness.ALIVE, NodeStatus.LEAVING: Liveness.LEFT, NodeStatus.ENDED: Liveness.DEAD}
 
@@ -103,7 +103,7 @@ def receive(
         return state
     if beat.seq <= state.seq or beat.monotonic <= state.monotonic or beat.interval != state.interval:
         return _carried(state, _fresh(identity, beat, appended))
-    status = _STATED[identity.status]
+    status = Liveness.ALIVE if identity.status is NodeStatus.UP else _STATED[identity.status]
     mean, variance, samples = state.mean, state.variance, state.samples
     if beat.seq == state.seq + 1.0 and state.status is Liveness.ALIVE:
         elapsed = beat.monotonic - state.monotonic

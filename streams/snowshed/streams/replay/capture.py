@@ -53,20 +53,32 @@ def capture(
 
 def _topic(consumer: Consumer, topics: Topics, short: str) -> Iterator[Recorded]:
     name = topics.full(short)
-    found = consumer.list_topics(name, timeout=_TIMEOUT).topics[name]
-    waiting = set(found.partitions)
+    # The ends of this moment: a topic that is written to all the time is never seen to end.
+    ends = {partition: _end(consumer, name, partition) for partition in _partitions(consumer, name)}
+    waiting = {partition for partition, end in ends.items() if end > 0}
     consumer.assign([TopicPartition(name, partition, 0) for partition in sorted(waiting)])
     while waiting:
         message = consumer.poll(_TIMEOUT)
         if message is None:
             raise BrokerUnavailable(f"{name} could not be read to its end: partitions {sorted(waiting)} do not answer")
-        error = message.error()
-        partition = message.partition() or 0
+        error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
         if error is None:
-            place = Message(message.offset() or 0, message.timestamp()[1] / 1000, message.key(), message.value())
-            yield Recorded(short, partition, place)
+            if offset < ends[partition]:
+                place = Message(offset, message.timestamp()[1] / 1000, message.key(), message.value())
+                yield Recorded(short, partition, place)
+            if offset >= ends[partition] - 1:
+                waiting.discard(partition)
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
             waiting.discard(partition)
         else:
             raise KafkaException(error)
     consumer.unassign()
+
+
+def _partitions(consumer: Consumer, name: str) -> list[int]:
+    return sorted(consumer.list_topics(name, timeout=_TIMEOUT).topics[name].partitions)
+
+
+def _end(consumer: Consumer, name: str, partition: int) -> int:
+    _, end = consumer.get_watermark_offsets(TopicPartition(name, partition), _TIMEOUT)
+    return end

@@ -22,7 +22,7 @@ class Timeline:
     """Long enough for the edges' normal values to be learned."""
     trouble: float = 12.0
     recovery: float = 25.0
-    """Long enough for every decision to be lifted again."""
+    """Long enough for the incident to be closed again."""
 
     @property
     def total(self) -> float:
@@ -48,21 +48,24 @@ class Scenario:
     description: str
     normal: Condition
     troubled: Condition
+    timeline: Timeline = Timeline()
 
-    def events(self, seed: int, *, start: float = 0.0, timeline: Timeline | None = None) -> Iterator[Event]:
+    def lasting(self, trouble: float) -> Scenario:
+        """The same with another length of the trouble, in seconds."""
+        return replace(self, timeline=replace(self.timeline, trouble=trouble))
+
+    def events(self, seed: int, *, start: float = 0.0) -> Iterator[Event]:
         """Everything the fleet reports, in the order of its times; the same for the same arguments.
 
         Args:
             seed: of all that is random.
             start: time of the first moment, seconds since the Unix epoch.
-            timeline: how long each part lasts.
         """
-        parts = timeline or Timeline()
 
         def condition(at: float) -> Condition:
-            return self.troubled if parts.phase(at - start) == "trouble" else self.normal
+            return self.troubled if self.timeline.phase(at - start) == "trouble" else self.normal
 
-        span = Span(start, start + parts.total, condition)
+        span = Span(start, start + self.timeline.total, condition)
         sources = [beats(node, span, _random(seed, "beats", node)) for node in NODES]
         sources += [timings(node, span, _random(seed, "timings", node)) for node in NODES]
         if self.normal.replicated:
@@ -84,9 +87,9 @@ _REPLICATED = replace(NORMAL, replicated=True)
 _ALL = (
     Scenario(
         "retry-storm",
-        "payments fails half of its calls, and orders tries each of them up to three times",
+        "payments fails one call in seven, and orders tries again far more often than that",
         NORMAL,
-        _loaded({("orders", "payments"): Load(rate=60.0, retries=1.6, failing=0.55, latency=0.06)}),
+        _loaded({("orders", "payments"): Load(rate=60.0, retries=0.9, failing=0.15, latency=0.05)}),
     ),
     Scenario(
         "replica-lag",
@@ -99,7 +102,7 @@ _ALL = (
         "the process payments-2 is killed, and comes back",
         NORMAL,
         replace(
-            _loaded({("orders", "payments"): Load(rate=60.0, timing_out=0.15, latency=0.03)}),
+            _loaded({("orders", "payments"): Load(rate=60.0, timing_out=0.06, latency=0.03)}),
             silent=frozenset({"payments-2"}),
         ),
     ),
@@ -110,6 +113,7 @@ _ALL = (
         _loaded(
             {("gateway", "orders"): Load(rate=160.0, timing_out=0.35, failing=0.05, latency=0.4, queue_delay=0.25)}
         ),
+        Timeline(recovery=75.0),
     ),
 )
 

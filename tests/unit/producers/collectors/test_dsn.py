@@ -58,6 +58,8 @@ def test_any_text_at_all_can_be_asked_for(text: str) -> None:
         ("postgresql://db1:5432,db2/shop?target_session_attrs=read-write", "db1:5432,db2/shop"),
         ("postgres://[::1]:5432/shop", "[::1]:5432/shop"),
         ("host=/var/run/postgresql dbname=shop", "/shop"),
+        ("postgresql://u:4711?ZZ@h/shop", HIDDEN),
+        ("postgresql://u:4711#ZZ@h/shop", HIDDEN),
         ("", HIDDEN),
         ("hunter2", HIDDEN),
         ("postgresql://u:p@[::1/shop", HIDDEN),

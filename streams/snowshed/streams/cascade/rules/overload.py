@@ -103,7 +103,7 @@ def _signals(
         values = (window.queue_delay_mean, policy.queue_delay, "s")
         yield "mean queue delay", window.queue_delay_mean / policy.queue_delay, values
     slow = policy.latency_factor * baseline.p90
-    if not isnan(window.p90 / slow if slow else window.p90):
+    if slow > 0.0 and not isnan(window.p90):
         yield "p90 latency", window.p90 / slow, (window.p90, slow, "s")
     failing = policy.ok_ratio * baseline.ok_ratio
     if not isnan(failing) and not isnan(window.ok_ratio):

@@ -18,9 +18,19 @@ export function renderGraph(world, choose) {
   if (names.length === 0) return;
   const topology = JSON.stringify([names, edges.map(key)]);
   if (topology !== drawn.topology) drawn = draw(names, edges, topology, choose);
+  const fresh = edges.find((edge) => status(edge.status, edge.stale).tone === "bad" && (drawn.edges.get(key(edge))?.node.dataset.tone ?? "bad") !== "bad");
   for (const edge of edges) updateEdge(drawn.edges.get(key(edge)), edge, edges.length <= LABELS);
   for (const name of names) updateBox(drawn.boxes.get(name), name, world);
+  if (fresh) bringIntoView(drawn.edges.get(key(fresh)));
   renderTable(edges);
+}
+
+// Where the graph is wider than its panel, trouble must not begin out of sight.
+function bringIntoView({ path }) {
+  const panel = byId("graph").parentElement;
+  const [edge, frame] = [path.getBoundingClientRect(), panel.getBoundingClientRect()];
+  if (edge.left >= frame.left && edge.right <= frame.right) return;
+  panel.scrollBy({ left: (edge.left + edge.right - frame.left - frame.right) / 2, behavior: "smooth" });
 }
 
 function draw(names, edges, topology, choose) {
@@ -28,7 +38,12 @@ function draw(names, edges, topology, choose) {
   const svg = s("svg", { viewBox: `0 0 ${plan.width} ${plan.height}`, role: "group", "aria-label": "Call graph, callers left of callees" });
   svg.style.minInlineSize = `${plan.width * 0.7}px`;
   svg.style.maxInlineSize = `${plan.width * 1.1}px`;
-  const lines = new Map([...plan.paths].map(([name, path]) => [name, line(path)]));
+  const callers = (callee) => edges.filter((edge) => edge.callee === callee && edge.caller !== callee).length;
+  const lines = new Map();
+  for (const edge of edges) {
+    const path = plan.paths.get(key(edge));
+    if (path) lines.set(key(edge), line(path, callers(edge.callee) === 1));
+  }
   const boxes = new Map([...plan.boxes].map(([name, at]) => [name, box(name, at, choose)]));
   svg.append(...[...lines.values()].map((l) => l.node), ...[...lines.values()].map((l) => l.label), ...[...boxes.values()].map((b) => b.node));
   for (const [name, drawing] of boxes) highlight(svg, name, drawing.node, lines);
@@ -36,7 +51,7 @@ function draw(names, edges, topology, choose) {
   return { topology, edges: lines, boxes };
 }
 
-function line({ points, back }) {
+function line({ points, back }, alone) {
   const end = points.at(-1);
   const direction = back ? -1 : 1;
   const tip = { x: end.x - 1.5 * direction, y: end.y };
@@ -46,8 +61,13 @@ function line({ points, back }) {
   const title = s("title");
   const hit = s("path", { class: "hit", d: curve(points) }, title);
   const near = points.at(-2);
-  const label = s("text", { class: "rate", x: (near.x + end.x) / 2, y: (near.y + end.y) / 2 - 6, "text-anchor": "middle" });
-  return { node: s("g", { class: "edge" }, path, arrow, hit), path, arrow, title, label };
+  const label = s("text", { class: "rate", x: (near.x + end.x) / 2, y: alone ? heightOfLabel(near, end) : (near.y + end.y) / 2 - 5, "text-anchor": "middle" });
+  return { node: s("g", { class: "edge", "data-tone": "quiet" }, path, arrow, hit), path, arrow, title, label };
+}
+
+// Above a nearly level edge; on a steep one in its middle, where only the halo parts them.
+function heightOfLabel(from, to) {
+  return Math.abs(from.y - to.y) < 30 ? Math.min(from.y, to.y) - 8 : (from.y + to.y) / 2 - 6;
 }
 
 function curve(points) {

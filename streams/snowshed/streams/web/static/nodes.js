@@ -1,7 +1,7 @@
 import { byId, h, reconcile, setAttribute, setText } from "./dom.js";
 import { brief, known, number, percent, status } from "./format.js";
 
-const SHOWN = 200;
+const SHOWN = 100;
 const ORDER = { dead: 0, suspect: 1, observer_suspect: 2, alive: 3, left: 4 };
 
 export function filterNodes(text) {
@@ -15,7 +15,7 @@ function create() {
   const name = h("td", { class: "name" });
   const chip = h("span", { class: "chip" });
   const [service, zone] = [0, 1].map(() => h("td", { class: "wide" }));
-  const [since, seen, phi] = ["n", "n", "n wide"].map((name) => h("td", { class: name }));
+  const [since, seen, phi] = ["n wide", "n", "n wide"].map((name) => h("td", { class: name }));
   const meters = ["cpu", "memory", "pool"].map(meter);
   const node = h("tr", {}, name, h("td", {}, chip), service, zone, since, seen, ...meters.map((m) => m.cell), phi);
   return { node, name, chip, service, zone, since, seen, phi, meters };

@@ -1,0 +1,67 @@
+"""`python -m tests.benchmarks [NAME …]`: measures, and prints what was measured, on what, and how it spread."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.benchmarks import comparison, embedding, ingest, memory, scripts, startup, transactions
+from tests.benchmarks.report import Report, Section, write_into
+from tests.benchmarks.stage import Stage
+
+__all__ = ["BENCHMARKS", "main"]
+
+# First what needs no broker of the run, so that none takes processor time from it.
+BENCHMARKS: Mapping[str, Callable[[Stage], Section]] = {
+    "startup": startup.run,
+    "recorder": scripts.recorder,
+    "guard": scripts.guard,
+    "folds": scripts.folds,
+    "embedding": embedding.run,
+    "beats": ingest.beats,
+    "rows": ingest.rows,
+    "comparison": comparison.run,
+    "sizes": transactions.sizes,
+    "latency": transactions.latency,
+    "memory": memory.run,
+}
+"""Every benchmark by name, in the order in which they run."""
+
+
+def main() -> None:
+    """Run the benchmarks named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"benchmarks to run: {', '.join(BENCHMARKS)}")
+    parser.add_argument("--quick", action="store_true", help="small sizes: shows that they run, measures nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="also put the tables into this page")
+    arguments = parser.parse_args()
+    if unknown := sorted({*arguments.names} - BENCHMARKS.keys()):
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    names = [name for name in BENCHMARKS if not arguments.names or name in arguments.names]
+    _run(names, arguments.quick, arguments.json, arguments.page)
+
+
+def _run(names: list[str], quick: bool, data: Path | None, page: Path | None) -> None:
+    sections: list[Section] = []
+    with ExitStack() as stack:
+        stage = Stage(stack, quick=quick)
+        for name in names:
+            stage.tell(name)
+            sections.append(BENCHMARKS[name](stage))
+            report = Report.now(sections, broker=stage.used_broker, quick=quick)
+            print(f"\n{sections[-1].markdown}\n", flush=True)
+            print(report.provenance, flush=True)
+            # After each, so that an hour's work outlives a failure in its last minute.
+            if data:
+                report.save(data)
+            if page:
+                write_into(page, report)
+    shutil.rmtree(stage.folder)
+
+
+if __name__ == "__main__":
+    main()
