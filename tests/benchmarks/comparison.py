@@ -116,7 +116,9 @@ def _prepare(stage: Stage, rounds: int) -> _Scene:
     topic = stage.create_dated(topics, "heartbeats")
     stage.tell(f"Filling {topic}")
     items = json_heartbeats(_NODES, rounds, time.time() - rounds * INTERVAL)
-    return _Scene(stage, Backlog(topic, topics.partitions("heartbeats"), fill(stage, topic, items)), prefix)
+    # Uncompressed, because Faust's client reads lz4 only with a further package.
+    filled = fill(stage, topic, items, compression="none")
+    return _Scene(stage, Backlog(topic, topics.partitions("heartbeats"), filled), prefix)
 
 
 def _measure(scene: _Scene, name: str, peer: _Peer, seconds: float) -> Drained:

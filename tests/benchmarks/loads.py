@@ -132,9 +132,9 @@ def _timing_batch(reporter: int, callee: int, start: float) -> tuple[bytes, byte
     return name.encode(), Codec().encode(batch)
 
 
-def fill(stage: Stage, topic: str, items: Iterable[Item]) -> int:
+def fill(stage: Stage, topic: str, items: Iterable[Item], *, compression: str = "lz4") -> int:
     """Write everything as fast as it goes; how many records it was."""
-    producer = _producer(stage, linger=50)
+    producer = _producer(stage, linger=50, compression=compression)
     count = 0
     for item in items:
         _produce(producer, topic, item, stamped=True)
@@ -147,7 +147,7 @@ def fill(stage: Stage, topic: str, items: Iterable[Item]) -> int:
 
 def paced(stage: Stage, topic: str, items: Iterable[Item], rate: float, seconds: float) -> None:
     """Write `rate` records a second for so long, evenly; the broker stamps them."""
-    producer = _producer(stage, linger=0)
+    producer = _producer(stage, linger=0, compression="lz4")
     source = iter(items)
     started = time.perf_counter()
     sent = 0
@@ -160,13 +160,13 @@ def paced(stage: Stage, topic: str, items: Iterable[Item], rate: float, seconds:
     _flush(producer)
 
 
-def _producer(stage: Stage, *, linger: int) -> Producer:
+def _producer(stage: Stage, *, linger: int, compression: str) -> Producer:
     return Producer(
         stage.connection.librdkafka(
             {
                 "linger.ms": linger,
                 "partitioner": "murmur2_random",
-                "compression.type": "lz4",
+                "compression.type": compression,
                 "queue.buffering.max.messages": 500_000,
                 "queue.buffering.max.kbytes": 262_144,
             }

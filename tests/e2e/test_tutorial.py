@@ -45,7 +45,7 @@ def is_closed(worker: Running, kind: str) -> Callable[[], bool]:
 
 def replays_exactly(fleet: Fleet) -> tuple[list[Decision], list[Incident]]:
     """Fold everything that was committed once more; what was decided, once each batch has proved to be the same."""
-    names = [*captured_topics(), "decisions", "incidents"]
+    names = ["decisions", "incidents", *captured_topics()]
     records = tuple(capture(fleet.connection, fleet.topics, names))
     partitions = {name: fleet.topics.partitions(name) for name in names}
     result = replay(Recording(partitions, records), folds(Policy(), Codec()), fleet.topics, Codec())
@@ -82,7 +82,7 @@ def test_a_replica_that_falls_behind_loses_its_reads_until_it_has_caught_up(
     postgres_pair.pause_replay()
     try:
         wait_until(lambda: shop.get("/status")["reads"] == "primary", what="reads go to the primary")
-        assert is_open(worker, "replica_lag")()
+        wait_until(is_open(worker, "replica_lag"), 5, what="the incident is on the page")
         [lag] = [lag for lag in worker.get("/api/world")["lag"] if lag["replica"] == "r1"]
         assert lag["status"] == "behind"
         assert lag["slo"] < lag["low"] <= lag["high"]
@@ -104,7 +104,7 @@ def test_a_retry_storm_is_cut_back_enforced_and_lifted_after_recovery(fleet: Fle
     httpx.post(f"{shop.url}/work?seconds=1.0")
     wait_until(lambda: shop.get("/status")["retry_budget"] == 0.05, 15, what="the retry budget is cut")
     wait_until(lambda: shop.get("/status")["rejected"].get("retry", 0) > 0, 15, what="retries are refused")
-    assert is_open(worker, "retry_amplification")()
+    wait_until(is_open(worker, "retry_amplification"), 5, what="the incident is on the page")
     wait_until(lambda: shop.get("/status")["rate_limited"], 30, what="the rate is limited")
     wait_until(lambda: shop.get("/status")["rejected"].get("rate", 0) > 0, 30, what="calls over the rate are refused")
 

@@ -17,7 +17,9 @@ from snowshed.producers.collectors.reporter import Reporter
 from snowshed.producers.collectors.thread import CollectorThread
 from snowshed.producers.heartbeat import DEFAULT_INTERVAL
 from snowshed.producers.node import Node
+from snowshed.producers.settings import ProducerSettings
 from snowshed.producers.transport import Transport
+from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.schemas.topics import Topics
@@ -39,6 +41,7 @@ class AgentSettings:
         connection: the Kafka cluster.
         node: the host as a node of the fleet.
         topics: names of the topics.
+        registry_url: a schema registry, where one is used.
         databases: the PostgreSQL datasets.
         interval: seconds between heartbeats.
         periods: how often databases are asked.
@@ -51,6 +54,7 @@ class AgentSettings:
     connection: KafkaConnection
     node: Node = field(default_factory=host_node)
     topics: Topics = field(default_factory=Topics)
+    registry_url: str | None = None
     databases: tuple[PostgresTarget, ...] = ()
     interval: float = DEFAULT_INTERVAL
     periods: PostgresPeriods = field(default_factory=PostgresPeriods)
@@ -68,20 +72,21 @@ class AgentSettings:
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> AgentSettings:
         """The settings in the environment.
 
-        SNOWSHED_BOOTSTRAP and SNOWSHED_KAFKA__* lead to Kafka, SNOWSHED_PREFIX starts the topics' names, SNOWSHED_NODE,
-        SNOWSHED_ZONE and SNOWSHED_REGION describe the host, and SNOWSHED_POSTGRES has targets of the form
+        They are those of `ProducerSettings.from_env`, but for the service, and SNOWSHED_POSTGRES: targets of the form
         `dataset=DSN,replica=DSN`, separated by semicolons.
 
         Raises:
             ConfigurationError: a variable is missing or wrong.
         """
-        zone, region = environ.get("SNOWSHED_ZONE", ""), environ.get("SNOWSHED_REGION", "")
+        shared = ProducerSettings.from_env("host", environ=environ)
         targets = [text for text in environ.get("SNOWSHED_POSTGRES", "").split(";") if text.strip()]
         return cls(
-            connection=KafkaConnection.from_env(environ),
-            node=host_node(environ.get("SNOWSHED_NODE", ""), zone=zone, region=region),
-            topics=Topics(environ.get("SNOWSHED_PREFIX", "snowshed")),
+            connection=shared.connection,
+            node=host_node(shared.node, zone=shared.zone, region=shared.region, role=shared.role),
+            topics=Topics(shared.prefix),
+            registry_url=shared.registry_url,
             databases=tuple(PostgresTarget.parse(text) for text in targets),
+            interval=shared.interval,
         )
 
 
@@ -112,7 +117,10 @@ class Agent:
         """Report until `stop` is set, then say that this node leaves; takes at most a few seconds more."""
         settings = self._settings
         transport = Transport(
-            settings.connection, topics=settings.topics, source=f"/snowshed/node/{settings.node.name}"
+            settings.connection,
+            topics=settings.topics,
+            codec=Codec.from_settings(settings.registry_url),
+            source=settings.node.name,
         )
         heartbeat = host_heartbeat(settings.node, transport, interval=settings.interval)
         reporter = Reporter(settings.node, transport)

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.streams.cascade.explain import explain
 from snowshed.streams.metrics import Metrics
 from snowshed.streams.settings import WorkerSettings
 from snowshed.streams.web import FollowedWorld, mount
@@ -43,7 +44,7 @@ class PageServer(mode.Service):
         """
         settings = self._settings
         app = web.Application()
-        mount(app, self._world, ready=self._ready)
+        mount(app, self._world, ready=self._ready, explain=explain)
         app.router.add_get("/metrics", self._exposition)
         self._world.start()
         self._runner = web.AppRunner(app, access_log=None)

@@ -14,7 +14,7 @@ from snowshed.streams.cli.reaching import reach, require_topics
 from snowshed.streams.replay import write_recording
 from snowshed.streams.replay.capture import capture, captured_topics
 
-__all__ = ["command"]
+__all__ = ["command", "recorded_topics"]
 
 
 def command(
@@ -29,13 +29,20 @@ def command(
     It has the agents' inputs and journals as they are at this moment, for as long as the topics keep them.
     """
     connection, topics = connection_to(bootstrap), Topics(prefix)
-    require_topics(connection, topics, *captured_topics())
+    shorts = recorded_topics()
+    require_topics(connection, topics, *shorts)
     existing = reach(connection).topics
-    # Journals first: whatever batch is in them, the records it folded are then in the recording too.
-    shorts = sorted(captured_topics(), key=lambda short: not short.startswith("journal."))
     partitions = {short: len(existing[topics.full(short)].partitions) for short in shorts}
     count = write_recording(out, partitions, capture(connection, topics, shorts))
     if json:
         print_json({"file": str(out), "records": count})
     else:
         typer.echo(f"{count} records in {out}: fold them with `snowshed replay {out}`")
+
+
+def recorded_topics() -> tuple[str, ...]:
+    """Short names in the order they are read.
+
+    Journals come first: while workers go on, every batch that is in them then has its records in the recording too.
+    """
+    return tuple(sorted(captured_topics(), key=lambda short: not short.startswith("journal.")))

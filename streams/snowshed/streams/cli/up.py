@@ -66,8 +66,7 @@ def command(
     Ctrl-C stops all of it in order and leaves the data for the next time.
     """
     home = data_folder(data)
-    logs = home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    logs = _log_folder(home)
     wanted = replace(BrokerSettings.from_environment(), bootstrap=bootstrap, data=home / "kafka", port=_kafka_port())
     port = _page_port(web_port)
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background job starts with it ignored
@@ -100,6 +99,15 @@ class _Up:
     place: _Place
     home: Path
     settings: WorkerSettings
+
+
+def _log_folder(home: Path) -> Path:
+    """Where logs go; those of the last time are kept as `.log.1`."""
+    folder = home / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.log"):
+        old.replace(old.with_suffix(".log.1"))
+    return folder
 
 
 def _kafka_port() -> int | None:

@@ -18,8 +18,11 @@ _TIMEOUT = 10.0
 
 
 def captured_topics() -> tuple[str, ...]:
-    """Short names of what a replay needs: every agent's input and journal."""
-    return tuple(sorted({*AGENTS.values(), *(f"journal.{agent}" for agent in AGENTS)}))
+    """Short names of what a replay needs: every agent's journal and input.
+
+    Journals come first: a log that grows while it is captured then has the input of every journalled batch.
+    """
+    return (*(f"journal.{agent}" for agent in AGENTS), *AGENTS.values())
 
 
 def capture(

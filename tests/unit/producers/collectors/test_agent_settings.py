@@ -17,6 +17,8 @@ def test_settings_come_from_the_environment() -> None:
             "SNOWSHED_NODE": "db-host",
             "SNOWSHED_ZONE": "a",
             "SNOWSHED_REGION": "eu",
+            "SNOWSHED_REGISTRY_URL": "http://registry:8081",
+            "SNOWSHED_HEARTBEAT_INTERVAL": "0.25",
             "SNOWSHED_POSTGRES": "orders=host=h1 dbname=o,r1=host=h2 dbname=o; users=host=h3 dbname=u;",
         }
     )
@@ -28,6 +30,7 @@ def test_settings_come_from_the_environment() -> None:
         "a",
         "eu",
     )
+    assert (settings.registry_url, settings.interval) == ("http://registry:8081", 0.25)
     assert settings.databases == (
         PostgresTarget("orders", "host=h1 dbname=o", {"r1": "host=h2 dbname=o"}),
         PostgresTarget("users", "host=h3 dbname=u"),

@@ -11,6 +11,7 @@ from snowshed.schemas.topics import CATALOGUE, Topics
 from snowshed.streams.cli.agent import postgres_targets
 from snowshed.streams.cli.data import data_folder
 from snowshed.streams.cli.options import connection_to
+from snowshed.streams.cli.record import recorded_topics
 from snowshed.streams.cli.topics import creation_lines
 from snowshed.streams.cli.worker_settings import worker_settings
 
@@ -80,3 +81,8 @@ def test_the_lines_that_create_topics_by_hand_name_all_of_them_with_their_settin
     assert "--bootstrap-server kafka:9092 --create" in incidents
     assert "--partitions 3 --replication-factor 2" in incidents
     assert "'cleanup.policy=[compact,delete]'" in incidents
+
+
+def test_journals_are_recorded_before_the_records_that_they_tell_of() -> None:
+    kinds = [short.startswith("journal.") for short in recorded_topics()]
+    assert kinds == [True] * 4 + [False] * 4

@@ -23,6 +23,10 @@ number = st.integers(0, 1000).map(float)
 text = st.text(max_size=3)
 
 
+def _halved(value: float) -> float:
+    return value / 2
+
+
 @st.composite
 def batches(draw: st.DrawFn) -> TimingBatch:
     strings = tuple(draw(st.lists(text, min_size=1, max_size=70)))
@@ -47,7 +51,7 @@ def batches(draw: st.DrawFn) -> TimingBatch:
         **cast("dict[str, Any]", {name: draw(column) for name in NUMBERS}),
         latency_end=tuple(float(sum(lengths[: row + 1])) for row in range(rows)),
         latency_bucket=tuple(draw(st.lists(st.integers(0, 300).map(float), min_size=buckets, max_size=buckets))),
-        latency_count=tuple(draw(st.lists(number, min_size=buckets, max_size=buckets))),
+        latency_count=tuple(draw(st.lists(number.map(_halved), min_size=buckets, max_size=buckets))),
         slow=tuple(
             draw(
                 st.lists(
@@ -186,3 +190,12 @@ def test_arrays_split_into_blocks_are_left_to_the_codec_and_still_read() -> None
         walk(split, 5)
     assert_read_as_decoded([split, raw])
     assert not TimingReader(CODEC).read([Message(0, 0.0, None, split)]).rejects
+
+
+def test_a_column_that_goes_on_past_its_end_is_left_to_the_codec() -> None:
+    raw = CODEC.encode(one_row())
+    end = raw.index(b"\x02" + b"\x02a" + b"\x00") + 4 + 5
+    damaged = raw[:end] + b"\x02" + raw[end + 1 :]
+    with pytest.raises(Unusual):
+        walk(damaged, 5)
+    assert len(TimingReader(CODEC).read([Message(0, 0.0, None, damaged)]).rejects) == 1

@@ -15,7 +15,8 @@ from snowshed.schemas.codec import Codec
 from snowshed.schemas.records import Heartbeat, Lag, LagStatus, Marker, ReplicaRole
 from snowshed.streams.folding import Batch, Emission, Message
 from snowshed.streams.lag import LagState, MarkerFold
-from snowshed.streams.lag.interval import UNKNOWN
+from snowshed.streams.lag.clocks import Clock
+from snowshed.streams.lag.interval import UNKNOWN, staleness
 from snowshed.streams.lag.servers import Replica, Source
 from snowshed.streams.policy import DatasetPolicy, Policy
 
@@ -293,7 +294,10 @@ def simulated(seed: int) -> tuple[int, list[str]]:
         partition.step(appended, [(appended, marker)])
         replica = partition.state.get("replica/orders/r1")
         if marker.role is ReplicaRole.REPLICA and isinstance(replica, Replica):
-            interval = partition.fold._staleness(partition.state, replica, appended)
+            reader, writer = partition.state.get("clock/r"), partition.state.get("clock/w")
+            assert isinstance(reader, Clock | None)
+            assert isinstance(writer, Clock | None)
+            interval = staleness(replica, reader, writer, now=appended, policy=POLICY.lag)
             truth = truths[min(truths, key=lambda time: abs(time - read_at))]
             if interval is not UNKNOWN:
                 checked += 1
