@@ -59,6 +59,10 @@ lock:
 wheel:
     {{ justfile_directory() }}/tests/wheel.sh
 
+# Every benchmark, its tables put into docs/performance.md (more than an hour; leave the machine alone meanwhile).
+bench *options:
+    {{ bin }}/python -m tests.benchmarks --page docs/performance.md {{ options }}
+
 # Collect the changelog fragments of a release.
 changelog version:
     {{ bin }}/towncrier build --yes --version {{ version }}

@@ -49,6 +49,7 @@ def _run(names: list[str], quick: bool, data: Path | None, page: Path | None) ->
     sections: list[Section] = []
     with ExitStack() as stack:
         stage = Stage(stack, quick=quick)
+        stage.tell(f"What the processes print stays in {stage.folder} if the run fails")
         for name in names:
             stage.tell(name)
             sections.append(BENCHMARKS[name](stage))

@@ -104,7 +104,7 @@ def run(stage: Stage) -> Section:
         f"exponentially weighted mean interval, pass every hundredth on. {_NODES * rounds} heartbeats of {_NODES} "
         f"nodes on {scene.backlog.partitions} partitions; each system is one process with its default number of "
         "threads, commits every 200 ms (Snowshed: whenever the transaction before is through), keeps its state in a "
-        "changelog topic and runs alone, in turn, repeat by repeat, until the backlog is gone or "
+        "changelog topic and runs alone, in turn, repeat by repeat, until the backlog is nearly gone or "
         f"{seconds:.0f} s have passed. Input offsets committed a second, start-up excluded.",
         (*rates, *costs),
     )

@@ -37,7 +37,7 @@ def beats(stage: Stage) -> Section:
 
 def rows(stage: Stage) -> Section:
     """Rows of timing batches."""
-    batches = stage.pick(50_000, 4_000)
+    batches = stage.pick(100_000, 8_000)
     start = time.time() - batches / (_CALLEES * _REPORTERS)
     found = _drain(stage, "timings", timings(_CALLEES, _REPORTERS, batches, start))
     return Section(

@@ -105,7 +105,7 @@ def write_into(page: Path, report: Report) -> None:
     text = page.read_text()
     for section in report.sections:
         pattern = re.compile(rf"(<!-- figures of {section.name} -->\n).*?(<!-- end of {section.name} -->)", re.DOTALL)
-        table = f"{report.provenance}\n\n{section.table}\n"
+        table = f"\n{report.provenance}\n\n{section.table}\n\n"
         place = pattern.search(text)
         if place is None:
             raise ValueError(f"{page} needs the comments '<!-- figures of {section.name} -->' and '<!-- end of … -->'")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from statistics import quantiles
 from typing import Any
 
 import pytest
@@ -168,6 +169,93 @@ def test_aborted_transactions_are_never_seen(kafka: Broker, prefix: str) -> None
     with _following(kafka.bootstrap, prefix, apply=seen) as follower:
         assert follower.wait_caught_up(30)
         assert seen.ids == ["n2"]
+
+
+def _transactional(bootstrap: str, topic: str) -> Producer:
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": topic, "linger.ms": 0, "log_level": 0})
+    producer.init_transactions(30)
+    return producer
+
+
+def _transact(producer: Producer, topic: str, number: int) -> None:
+    producer.begin_transaction()
+    producer.produce(topic, _CODEC.encode(_notice(number)), key=b"k", partition=0)
+    producer.commit_transaction(30)
+
+
+@contextmanager
+def _transacting(bootstrap: str, topic: str) -> Generator[None]:
+    """Commits a small transaction every few milliseconds, so that partition 0 is never at rest."""
+    stopping = threading.Event()
+    producer = _transactional(bootstrap, topic)
+
+    def run() -> None:
+        number = 0
+        while not stopping.wait(0.003):
+            _transact(producer, topic, number := number + 1)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(60)
+
+
+def _ages(follower: Follower, seconds: float) -> list[float]:
+    """How long ago the follower knew everything, looked at again and again."""
+    ages: list[float] = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.02)
+        ages.append(time.monotonic() - follower.last_progress)
+    return ages
+
+
+def test_a_partition_that_never_rests_is_caught_up_with_and_stays_current(kafka: Broker, prefix: str) -> None:
+    """The broker reports an end only after a while of silence, which a busy partition never grants."""
+    create_topic(kafka.bootstrap, prefix, 3)
+    with _transacting(kafka.bootstrap, prefix), _following(kafka.bootstrap, prefix, apply=_Seen()) as follower:
+        assert follower.wait_caught_up(5)
+        deciles = quantiles(_ages(follower, 5), n=10)
+    assert deciles[-1] < 1.0, deciles
+
+
+def test_an_open_transaction_hides_nothing_that_is_committed(kafka: Broker, prefix: str) -> None:
+    """Its records lie before the high watermark, yet there is nothing to read until it ends."""
+    create_topic(kafka.bootstrap, prefix)
+    producer = _transactional(kafka.bootstrap, prefix)
+    with _following(kafka.bootstrap, prefix, apply=_Seen()) as follower:
+        assert follower.wait_caught_up(30)
+        producer.begin_transaction()
+        producer.produce(prefix, _CODEC.encode(_notice(1)), key=b"k")
+        producer.flush(30)
+        deciles = quantiles(_ages(follower, 3), n=10)
+        producer.abort_transaction(30)
+    assert deciles[-1] < 1.5, deciles
+
+
+def test_an_end_that_waits_behind_records_counts_after_them(kafka: Broker, prefix: str) -> None:
+    """A slow `apply` lets the broker's report of the end arrive together with the records before it."""
+    create_topic(kafka.bootstrap, prefix)
+    producer = _transactional(kafka.bootstrap, prefix)
+    _transact(producer, prefix, 1)
+    seen, proceed = _Seen(), threading.Event()
+
+    def apply(delivery: Delivery) -> None:
+        seen(delivery)
+        assert proceed.wait(30)
+
+    with _following(kafka.bootstrap, prefix, apply=apply) as follower:
+        seen.wait(1)
+        _transact(producer, prefix, 2)
+        time.sleep(1.5)
+        proceed.set()
+        seen.wait(2)
+        after_both = time.monotonic() + 1
+        _eventually(lambda: follower.last_progress > after_both, timeout=10)
+        assert seen.ids == ["n1", "n2"]
 
 
 def test_a_broker_that_goes_and_comes_back_is_waited_for() -> None:

@@ -128,9 +128,10 @@ class Rig:
             while ends:
                 message = consumer.poll(10)
                 assert message is not None, f"{name} could not be read to its end"
-                if message.error() is None:
+                error = message.error()
+                if error is None:
                     found.setdefault(message.partition() or 0, []).append((message.key(), message.value()))
-                elif message.error().code() == KafkaError._PARTITION_EOF:
+                elif error.code() == KafkaError._PARTITION_EOF:
                     ends -= 1
         finally:
             consumer.close()

@@ -143,8 +143,9 @@ class Follower:
     def _turn(self, reader: TopicReader) -> None:
         messages = reader.poll()
         with self._busy:
-            for message in messages:
-                self._deliver(message)
+            for message in sorted(messages, key=lambda m: m.error() is None):
+                if message.error() is None:
+                    self._deliver(message)
                 reader.advance(message)
             self._publish(reader)
 

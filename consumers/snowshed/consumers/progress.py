@@ -1,8 +1,14 @@
-"""How far each followed partition has been read, and since when the reader is behind; pure."""
+"""How far each followed partition has been read, and up to which instant nothing is unread; pure.
+
+The end that a partition had at some instant is its goal: once everything before it has been read, nothing that was
+committed by then is unread, however much has been written since. A partition is therefore current without ever being
+at rest, and no claim depends on how long an answer or a record was under way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from math import inf
 
 __all__ = ["Partition", "Progress"]
@@ -11,63 +17,72 @@ Partition = tuple[str, int]
 """A topic and a partition number."""
 
 
+@dataclass(slots=True)
+class _Reading:
+    current_at: float
+    position: int | None = None
+    goal: int | None = None
+    goal_set_at: float = -inf
+
+    def moved_to(self, position: int) -> None:
+        self.position = position
+        if self.goal is not None and position >= self.goal:
+            self.goal, self.current_at = None, self.goal_set_at
+
+    def ended_at(self, end: int, asked_at: float) -> None:
+        position = self.position or 0
+        if position == end:
+            self.goal, self.current_at = None, asked_at
+        elif position < end and self.goal is None:
+            # An unmet goal stays: a later one would recede before a reader that is some way behind.
+            self.goal, self.goal_set_at = end, asked_at
+        # An end before the position is that of a log made anew, and says nothing until the reader has started over.
+
+
 class Progress:
-    """The next offset of every followed partition and the last instant at which nothing committed was unread."""
+    """The position in every followed partition and the last instant by which everything committed has been read."""
 
     def __init__(self) -> None:
-        self._next: dict[Partition, int | None] = {}
-        self._behind_since: dict[Partition, float] = {}
-        self._asked = False
-        self._caught_up = False
-        self._heard_at = -inf
+        self._readings: dict[Partition, _Reading] = {}
+        self._listed_at = -inf
 
     @property
     def caught_up(self) -> bool:
         """Whether everything that existed has once been read to its end."""
-        return self._caught_up
+        return self.current_at() > -inf
 
     @property
     def positions(self) -> dict[Partition, int | None]:
         """The next offset to read of each partition, None for its beginning."""
-        return dict(self._next)
+        return {partition: reading.position for partition, reading in self._readings.items()}
 
     def current_at(self) -> float:
-        """The last instant at which everything committed was known to have been read; -inf before the first."""
-        if not self._caught_up:
-            return -inf
-        return min(self._heard_at, min(self._behind_since.values(), default=inf))
+        """The last instant by which everything committed is known to have been read; -inf before the first.
 
-    def expect(self, partitions: AbstractSet[Partition], now: float) -> bool:
-        """The broker lists these partitions; returns whether they differ from the followed ones."""
-        changed = partitions != self._next.keys()
-        for gone in self._next.keys() - partitions:
-            del self._next[gone]
-            self._behind_since.pop(gone, None)
-        for new in sorted(partitions - self._next.keys()):
-            self._next[new] = None
-            self._behind_since[new] = now
-        self._asked = True
-        self.heard(now)
+        Steps back when a partition is found that did not exist when the broker last listed them.
+        """
+        return min((reading.current_at for reading in self._readings.values()), default=self._listed_at)
+
+    def expect(self, partitions: AbstractSet[Partition], asked_at: float) -> bool:
+        """The broker, asked at this instant, lists these partitions; returns whether the followed ones differ."""
+        changed = partitions != self._readings.keys()
+        self._readings = {
+            partition: self._readings.get(partition) or _Reading(current_at=self._listed_at)
+            for partition in sorted(partitions)
+        }
+        self._listed_at = asked_at
         return changed
 
-    def suspect(self) -> None:
-        """Contact was lost and found again: nothing counts as read to its end until the broker says so anew."""
-        for partition in self._next:
-            self._behind_since.setdefault(partition, self._heard_at)
+    def ended_at(self, partition: Partition, end: int, asked_at: float) -> None:
+        """The broker, asked at this instant, has everything it has committed before this offset."""
+        if reading := self._readings.get(partition):
+            reading.ended_at(end, asked_at)
 
-    def read(self, partition: Partition, offset: int, now: float) -> None:
-        """The record at this offset has been applied; more may follow."""
-        self._next[partition] = offset + 1
-        self._behind_since.setdefault(partition, now)
-        self._heard_at = now
+    def read(self, partition: Partition, offset: int) -> None:
+        """The record at this offset has been applied, and every one before it."""
+        self.reached_end(partition, offset + 1)
 
-    def reached_end(self, partition: Partition, offset: int, now: float) -> None:
-        """The broker has nothing committed at or after this offset."""
-        self._next[partition] = offset
-        self._behind_since.pop(partition, None)
-        self.heard(now)
-
-    def heard(self, now: float) -> None:
-        """The broker answered."""
-        self._heard_at = now
-        self._caught_up = self._caught_up or (self._asked and not self._behind_since)
+    def reached_end(self, partition: Partition, offset: int) -> None:
+        """Everything before this offset has been applied; transactions' markers count, though none is a record."""
+        if reading := self._readings.get(partition):
+            reading.moved_to(offset)

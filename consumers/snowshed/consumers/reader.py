@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from math import inf
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from snowshed.consumers.progress import Partition, Progress
 from snowshed.schemas.connection import KafkaConnection, Property
@@ -17,6 +16,8 @@ __all__ = ["TopicReader"]
 _LOOK_INTERVAL = 2.0
 _LOOK_INTERVAL_UNSETTLED = 0.5
 _LOOK_TIMEOUT = 2.0
+_ASK_INTERVAL = 0.4
+_ASK_TIMEOUT = 1.0
 _POLL_TIMEOUT = 0.1
 _BATCH = 1000
 _READING: Mapping[str, Property] = {
@@ -26,13 +27,15 @@ _READING: Mapping[str, Property] = {
     "isolation.level": "read_committed",
     "auto.offset.reset": "earliest",
     "allow.auto.create.topics": False,
+    "fetch.wait.max.ms": 200,
     "queued.max.messages.kbytes": 16384,
     "fetch.error.backoff.ms": 100,
     "reconnect.backoff.max.ms": 1000,
     "socket.timeout.ms": 10_000,
     "log_level": 0,
 }
-"""Short back-offs, because a decision is worth something for seconds; silent, because the follower reports changes."""
+"""Short back-offs, because a decision is worth something for seconds; a short wait for records, because a broker lets
+every other question on the connection wait behind it; silent, because the follower reports changes."""
 
 
 class TopicReader:
@@ -49,7 +52,7 @@ class TopicReader:
         """Whether the broker answered when it was last asked; None before that."""
         self.failure = ""
         """Why it did not."""
-        self._next_look = 0.0
+        self._next_look = self._next_ask = 0.0
         identity = {"group.id": f"snowshed-{name}", "client.id": f"snowshed-{name}"}
         properties = connection.librdkafka({**_READING, **identity})
         try:
@@ -63,22 +66,30 @@ class TopicReader:
         return self._progress.caught_up
 
     def current_at(self) -> float:
-        """The monotonic time at which everything committed was last known to be read; -inf before the first."""
+        """The monotonic time at which everything committed was last known to be dealt with; -inf before the first."""
         return self._progress.current_at()
 
     def poll(self) -> list[Message]:
-        """The messages that have arrived, after a wait of at most a tenth of a second (seconds when Kafka is away)."""
+        """What has arrived: records, and as errors the ends of partitions, in the order in which to deal with them.
+
+        Waits at most a tenth of a second, a few tenths when the broker is asked, seconds when Kafka is away.
+        """
         if time.monotonic() >= self._next_look:
             self._look()
+        if self.connected and time.monotonic() >= self._next_ask:
+            self._ask_ends()
         first = self._consumer.poll(_POLL_TIMEOUT)
         if first is None:
             return []
         # `poll` returns at once when something arrives; `consume` alone would wait to fill its batch.
-        return [message for message in (first, *self._consumer.consume(_BATCH, 0)) if self._is_data(message)]
+        return [message for message in (first, *self._consumer.consume(_BATCH, 0)) if self._is_news(message)]
 
     def advance(self, message: Message) -> None:
-        """This message has been dealt with."""
-        self._progress.read(_partition(message), message.offset() or 0, time.monotonic())
+        """This message has been dealt with, and all that `poll` returned before it."""
+        if message.error() is None:
+            self._progress.read(_partition(message), message.offset() or 0)
+        else:
+            self._progress.reached_end(_partition(message), message.offset() or 0)
 
     def close(self) -> None:
         """Releases the connection."""
@@ -86,22 +97,34 @@ class TopicReader:
 
     def _look(self) -> None:
         """Asks the broker which partitions exist, which also proves that it is there."""
+        asked_at = time.monotonic()
         try:
             partitions, complete = self._partitions()
         except KafkaException as error:
             self.connected, self.failure = False, str(error.args[0])
             self._next_look = time.monotonic() + _LOOK_INTERVAL_UNSETTLED
             return
-        now = time.monotonic()
-        back = self.connected is False
-        if back:
-            self._progress.suspect()
-        # Assigning again makes the broker report the end of every partition anew.
-        if self._progress.expect(partitions, now) or back:
+        if self._progress.expect(partitions, asked_at):
             self._assign()
+            self._next_ask = 0.0
         self.connected = True
-        settled = complete and self._progress.current_at() > -inf
-        self._next_look = now + (_LOOK_INTERVAL if settled else _LOOK_INTERVAL_UNSETTLED)
+        self._next_look = time.monotonic() + (_LOOK_INTERVAL if complete else _LOOK_INTERVAL_UNSETTLED)
+
+    def _ask_ends(self) -> None:
+        """Asks the brokers where the partitions end, all in one request each; no answer leaves the progress as it is.
+
+        What a fetch says of the end would cost nothing, but not when it was true, and it counts open transactions.
+        """
+        questions = [TopicPartition(*partition, OFFSET_END) for partition in self._progress.positions]
+        asked_at = time.monotonic()
+        try:
+            ends = self._consumer.offsets_for_times(questions, _ASK_TIMEOUT)
+        except KafkaException:
+            ends = []
+        for end in ends:
+            if end.error is None:
+                self._progress.ended_at((end.topic, end.partition), end.offset, asked_at)
+        self._next_ask = time.monotonic() + _ASK_INTERVAL
 
     def _partitions(self) -> tuple[set[Partition], bool]:
         """What exists, and whether that is all that is followed."""
@@ -122,18 +145,15 @@ class TopicReader:
         self._consumer.assign(
             [
                 TopicPartition(topic, partition, OFFSET_BEGINNING if offset is None else offset)
-                for (topic, partition), offset in sorted(self._progress.positions.items())
+                for (topic, partition), offset in self._progress.positions.items()
             ]
         )
 
-    def _is_data(self, message: Message) -> bool:
+    def _is_news(self, message: Message) -> bool:
         error = message.error()
-        if error is None:
+        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name for it
             return True
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name for it
-            self._progress.reached_end(_partition(message), message.offset() or 0, time.monotonic())
-        else:
-            self._next_look = 0.0
+        self._next_look = 0.0
         return False
 
     def _on_error(self, error: KafkaError) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import faust
 import mode
@@ -52,15 +52,20 @@ class Hosted(faust.App):
         """Create no data folder: all state lives in Kafka."""
 
 
-def build(settings: WorkerSettings) -> Hosted:
+def build(settings: WorkerSettings, judged: Mapping[str, Fold[Any, Any]] | None = None) -> Hosted:
     """The app for these settings: its agents, the core's service and the page's server.
+
+    Args:
+        settings: the worker's settings.
+        judged: folds by agent name instead of Snowshed's own.
 
     Raises:
         ConfigurationError: a setting or the policy file is wrong.
     """
     logs.configure(settings.log_format, settings.log_level)
     connection = settings.connection
-    judged = folds(read_policy(settings.policy), Codec.from_settings(settings.registry_url))
+    if judged is None:
+        judged = folds(read_policy(settings.policy), Codec.from_settings(settings.registry_url))
     app = Hosted(
         settings.app,
         broker=f"kafka://{connection.bootstrap}",
@@ -75,7 +80,7 @@ def build(settings: WorkerSettings) -> Hosted:
     )
     metrics = Metrics()
     core = CoreService(settings, judged, declare(app, judged), metrics)
-    app.service(core)  # pyright: ignore[reportArgumentType] Faust takes instances, though it only declares classes
+    app.service(cast("Any", core))  # Faust takes instances, though it declares classes only
     app.web_server(PageServer(settings, metrics, ready=lambda: core.ready))
     return app
 

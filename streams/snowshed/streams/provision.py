@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -68,8 +68,7 @@ def provision(connection: KafkaConnection, topics: Topics) -> tuple[str, ...]:
         for entry in missing
     ]
     if wanted:
-        answers = cast("dict[str, Future[Any]]", admin.create_topics(wanted, request_timeout=_TIMEOUT))
-        for name, answer in answers.items():
+        for name, answer in admin.create_topics(wanted, request_timeout=_TIMEOUT).items():
             _await_created(name, answer)
     return tuple(entry.name for entry in missing)
 

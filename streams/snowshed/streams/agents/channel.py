@@ -18,16 +18,17 @@ class WorkChannel(Channel[Any]):
     """An in-memory channel with one bounded queue of its own."""
 
     @property
-    def queue(self) -> ThrowableQueue:
+    def queue(self) -> ThrowableQueue[Any]:
         """The one queue of the channel and of all its clones."""
         if self._queue is None:
             flow = FlowControlEvent()
             flow.resume()
-            self._queue = ThrowableQueue(maxsize=self.maxsize or 0, flow_control=flow)
+            self._queue = ThrowableQueue[Any](maxsize=self.maxsize or 0, flow_control=flow)
         return self._queue
 
     def _clone(self, **kwargs: Any) -> WorkChannel:
-        return type(self)(**{**self._clone_args(), **kwargs, "queue": self.queue})
+        arguments: dict[str, Any] = {**self._clone_args(), **kwargs, "queue": self.queue}
+        return type(self)(**arguments)
 
     async def put(self, value: Any) -> None:
         """Put work onto the shared queue; waits while it is full."""

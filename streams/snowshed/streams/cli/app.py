@@ -34,7 +34,12 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 
 def main() -> None:
     """Run the command line; the entry point of `snowshed`."""
-    build_app(sys.argv[1:])()
+    words = sys.argv[1:]
+    app = build_app(words)
+    if _named(words) in COMMANDS:
+        # Standard output is for data, and structlog would write there. A worker and an agent then say more than this.
+        import_module("snowshed.streams.logs").configure(level="warning")
+    app()
 
 
 def build_app(words: Sequence[str]) -> typer.Typer:
@@ -65,13 +70,16 @@ def build_app(words: Sequence[str]) -> typer.Typer:
         _ = version
         flags.debug = debug
 
-    named = next((word for word in words if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():
-        if name == named:
+        if name == _named(words):
             _add(app, name, summary, flags)
         else:
             app.command(name, help=summary)(_not_asked_for)
     return app
+
+
+def _named(words: Sequence[str]) -> str | None:
+    return next((word for word in words if not word.startswith("-")), None)
 
 
 def _add(app: typer.Typer, name: str, summary: str, flags: Flags) -> None:

@@ -42,7 +42,7 @@ def _head(state: Mapping[str, Any]) -> Text:
     still_open = sum(1 for row in state["incidents"] if _word(row["status"]) == "open")
     lag = state["detector"]["lag"]
     text = Text("snowshed  ", style="bold")
-    text.append(f"{still_open} open incidents" if still_open else "all well", "bold red" if still_open else "green")
+    text.append(f"open incidents: {still_open}" if still_open else "all well", "bold red" if still_open else "green")
     text.append("  detector " + ("silent" if lag is None else f"{lag:.1f} s behind"), "dim")
     if not state["connected"]:
         text.append("  no broker answers: this is old", "bold red")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from snowshed.schemas.errors import BrokerUnavailable
 from snowshed.schemas.topics import Topics
-from snowshed.streams import logs
 from snowshed.streams.cli.options import connection_to
 from snowshed.streams.cli.reaching import require_topics
 from snowshed.streams.web import FollowedWorld
@@ -27,7 +26,6 @@ def followed(bootstrap: str, prefix: str) -> Generator[FollowedWorld]:
         BrokerUnavailable: no broker answered, or the topics could not be read to their ends.
         ConfigurationError: the topics do not exist.
     """
-    logs.configure(level="warning")
     connection, topics = connection_to(bootstrap), Topics(prefix)
     require_topics(connection, topics, "health", "lag", "incidents", "decisions")
     world = FollowedWorld(connection, topics)

@@ -151,7 +151,7 @@ class OverloadPolicy:
     hold: float = 0.5
     """Seconds that two or more observations must cover before overload counts [P]."""
     minimum_attempts: float = 20.0
-    """Attempts in a window below which nothing is judged; Hystrix's 20 [F]."""
+    """Attempts that reached the callee, a second, below which nothing is judged; Hystrix's 20 [F]."""
     exponent: float = 0.5
     """Gain of the rate law r ← r·(q*/q)^exponent; below 1 after Aperture [P]."""
     largest_cut: float = 0.5

@@ -22,7 +22,8 @@ class LaneBuffer:
 
     def __init__(self, *, high: int, low: int, high_bytes: int) -> None:
         self._high, self._low, self._high_bytes = high, low, high_bytes
-        self._messages: deque[Message] = deque()
+        self._runs: deque[tuple[Sequence[Message], int]] = deque()
+        self._count = 0
         self._bytes = 0
         self._caught_up = False
         self._closed = False
@@ -30,9 +31,10 @@ class LaneBuffer:
 
     def extend(self, messages: Sequence[Message]) -> None:
         """Append messages in offset order and wake the lane."""
-        size = sum(len(message.value or b"") for message in messages)
+        size = sum([len(message.value or b"") for message in messages])
         with self._changed:
-            self._messages.extend(messages)
+            self._runs.append((messages, size))
+            self._count += len(messages)
             self._bytes += size
             self._caught_up = False
             self._changed.notify()
@@ -52,25 +54,33 @@ class LaneBuffer:
     def wait(self, timeout: float) -> bool:
         """Wait until there are messages or the buffer is closed; whether it was so within `timeout` seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: bool(self._messages) or self._closed, timeout)
+            return self._changed.wait_for(lambda: self._count > 0 or self._closed, timeout)
 
     def take(self, limit: int) -> tuple[list[Message], bool]:
         """Remove up to `limit` messages; with them, whether they reach to the partition's end."""
+        taken: list[Message] = []
         with self._changed:
-            count = min(limit, len(self._messages))
-            taken = [self._messages.popleft() for _ in range(count)]
-            self._bytes -= sum(len(message.value or b"") for message in taken)
-            return taken, self._caught_up and not self._messages
+            while self._runs and len(taken) < limit:
+                run, size = self._runs.popleft()
+                room = limit - len(taken)
+                if len(run) > room:
+                    # The bytes of a run that is cut stay counted until its last part is taken.
+                    self._runs.appendleft((run[room:], size))
+                    run, size = run[:room], 0
+                taken.extend(run)
+                self._bytes -= size
+            self._count -= len(taken)
+            return taken, self._caught_up and not self._count
 
     @property
     def full(self) -> bool:
         """Whether the partition should pause."""
-        return len(self._messages) >= self._high or self._bytes >= self._high_bytes
+        return self._count >= self._high or self._bytes >= self._high_bytes
 
     @property
     def drained(self) -> bool:
         """Whether a paused partition may resume."""
-        return len(self._messages) <= self._low and self._bytes <= self._high_bytes // 2
+        return self._count <= self._low and self._bytes <= self._high_bytes // 2
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return self._count

@@ -91,8 +91,8 @@ def read_broker_limits(connection: KafkaConnection, timeout: float = 10.0) -> Ma
 
 def _describe(admin: AdminClient, resource: ConfigResource, timeout: float) -> Any:
     # The client's annotations leave the future's result open.
-    answer: Any = admin.describe_configs([resource], request_timeout=timeout)[resource]
-    return answer.result()
+    answers = cast("dict[ConfigResource, Any]", admin.describe_configs([resource], request_timeout=timeout))
+    return answers[resource].result()
 
 
 def _seconds(milliseconds: str | None, default: float) -> float:

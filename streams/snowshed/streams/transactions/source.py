@@ -6,7 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -111,40 +111,36 @@ class Source:
     def _round(self) -> None:
         messages = fetch(self._consumer, _FETCH, _POLL_SECONDS)
         self._note_membership()
-        for place, batch in self._sort(messages).items():
+        batches, ends = self._sort(messages)
+        for place, batch in batches.items():
             # Rebalance callbacks run inside poll and consume, so the lane may be gone.
             if (lane := self._lanes.get(place)) is not None:
                 lane.offer(batch)
                 if lane.full:
                     self._pause(place)
+        for place in ends:
+            if (lane := self._lanes.get(place)) is not None:
+                lane.reached_end()
         self._resume()
-        self._note_ends(messages)
 
     def _note_membership(self) -> None:
         self._group = self._consumer.consumer_group_metadata()
         self._member_id = self._consumer.memberid() or ""
 
-    def _sort(self, messages: list[Message]) -> Mapping[Place, list[folding.Message]]:
-        sorted_: defaultdict[Place, list[folding.Message]] = defaultdict(list)
+    def _sort(self, messages: list[Message]) -> tuple[Mapping[Place, list[folding.Message]], list[Place]]:
+        """Records by partition, and the partitions that were read to their end behind them."""
+        batches: defaultdict[Place, list[folding.Message]] = defaultdict(list)
+        ends: list[Place] = []
         for message in messages:
+            place = cast("Place", (message.topic(), message.partition()))
             error = message.error()
             if error is None:
-                sorted_[message.topic(), message.partition()].append(  # type: ignore[index]
-                    folding.Message(
-                        message.offset() or 0, message.timestamp()[1] / 1000, message.key(), message.value()
-                    )
-                )
-            elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
+                batches[place].append(_plain(message))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
+                ends.append(place)
+            else:
                 self._complain(error)
-        return sorted_
-
-    def _note_ends(self, messages: list[Message]) -> None:
-        for message in messages:
-            error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
-                lane = self._lanes.get((message.topic() or "", message.partition() or 0))
-                if lane is not None:
-                    lane.reached_end()
+        return batches, ends
 
     @staticmethod
     def _complain(error: KafkaError) -> None:
@@ -199,6 +195,13 @@ class Source:
         places = [(partition.topic, partition.partition) for partition in partitions]
         self._paused.difference_update(places)
         return [lane for place in places if (lane := self._lanes.pop(place, None)) is not None]
+
+
+def _plain(message: Message) -> folding.Message:
+    # Once for every record: building the tuple directly takes half the time of calling its class.
+    return tuple.__new__(
+        folding.Message, (message.offset(), message.timestamp()[1] / 1000, message.key(), message.value())
+    )
 
 
 def _names(partitions: list[TopicPartition]) -> list[str]:

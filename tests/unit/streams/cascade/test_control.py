@@ -137,8 +137,13 @@ def test_signals_between_bad_and_clear_neither_cut_nor_restore() -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [{"ok": 60.0, "error_downstream": 40.0}, {"p90": 0.07}, {"queue_delay_mean": 0.021}],
-    ids=["errors", "latency", "queue delay"],
+    [
+        {"ok": 60.0, "error_downstream": 40.0},
+        {"p90": 0.07},
+        {"queue_delay_mean": 0.021},
+        {"span": 0.25, "first": 60.0, "attempts": 60.0, "rejected": 45.0, "ok": 0.0},
+    ],
+    ids=["errors", "latency", "queue delay", "errors in short windows between refusals"],
 )
 def test_each_signal_alone_is_overload(row: Mapping[str, object]) -> None:
     domain = Domain()

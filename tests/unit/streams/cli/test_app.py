@@ -89,6 +89,17 @@ def test_an_interrupt_ends_quietly() -> None:
     assert (result.exit_code, result.output) == (EXIT_INTERRUPTED, "")
 
 
+def test_an_interrupt_is_dealt_with_before_typer_sees_it() -> None:
+    """Whose versions differ in what they make of it."""
+
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(typer.Exit) as caught:
+        guarded(command, Flags())()
+    assert caught.value.exit_code == EXIT_INTERRUPTED
+
+
 def test_a_wrong_address_is_explained_by_every_command_that_needs_one() -> None:
     for words in (["topics"], ["watch", "--once"], ["explain"], ["publish", "heartbeat"], ["doctor"]):
         result = run(*words, "--bootstrap", "nonsense")

@@ -119,7 +119,7 @@ def test_an_incident_is_found_by_its_id_and_a_wrong_id_lists_the_known_ones() ->
 
 def test_the_table_shows_every_kind_of_fact() -> None:
     text = shown(INCIDENT, NODE, EDGE, LAG)
-    assert "1 open incidents" in text
+    assert "open incidents: 1" in text
     for part in ("Node a is dead.", "30.0 s", "gateway > orders", "120.0", "25%", "1.9", "orders/r1", "2.5 s … 3.0 s"):
         assert part in text
 

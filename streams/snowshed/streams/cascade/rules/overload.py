@@ -26,20 +26,23 @@ __all__ = ["RULE", "ending", "excess", "judge", "noted", "situation"]
 RULE = "overload/1"
 
 _CONFIDENCE = 0.85
+_FULL_SPAN = 1.0
 _CURRENT = 3.0
 """Seconds after which an edge's newest window no longer speaks of the present."""
 
 
 def excess(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> float:
     """The worst signal over its limit: above 1 is bad, below `exit_ratio` clear; 0 for a window too thin to judge."""
-    if window.attempts - window.rejected < policy.minimum_attempts:
+    if _thin(window, policy):
         return 0.0
     signals = [signal for _, signal, _ in _signals(window, baseline, policy)]
     return max(signals, default=0.0)
 
 
 def noted(streak: Streak, window: EdgeWindow, baseline: Baseline, *, now: float, policy: OverloadPolicy) -> Streak:
-    """The streak of bad windows after one more."""
+    """The streak of bad windows after one more; a short window that is too thin to judge leaves it as it is."""
+    if window.span < _FULL_SPAN and _thin(window, policy):
+        return streak
     value = excess(window, baseline, policy)
     return extended(streak, bad=value > 1.0, clear=value < policy.exit_ratio, span=window.span, now=now)
 
@@ -108,6 +111,11 @@ def _signals(
     failing = policy.ok_ratio * baseline.ok_ratio
     if not isnan(failing) and not isnan(window.ok_ratio):
         yield "success ratio", (1.0 - window.ok_ratio) / (1.0 - failing), (window.ok_ratio, failing, "ratio")
+
+
+def _thin(window: EdgeWindow, policy: OverloadPolicy) -> bool:
+    # Urgent windows are a fraction of a second long and need only that fraction of the calls.
+    return window.attempts - window.rejected < policy.minimum_attempts * min(_FULL_SPAN, window.span)
 
 
 def _queues(edge: EdgeView, policy: OverloadPolicy) -> bool:

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from tests.benchmarks.__main__ import BENCHMARKS
+from tests.benchmarks.loads import ROWS, heartbeats, timings
+from tests.benchmarks.report import Figure, Report, Section, write_into
+
+from snowshed.schemas.codec import Codec
+from snowshed.schemas.records import Heartbeat, TimingBatch
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+FIGURE = Figure.of("speed", "records/s", [3.0, 1_000_000.0, 2_000.0], "≥ 1")
+
+
+def report(name: str) -> Report:
+    return Report.now([Section(name, "What was run.", (FIGURE,))], broker=None, quick=True)
+
+
+def test_a_figure_shows_median_and_range() -> None:
+    assert FIGURE.row == "| speed | 2 000 | 3 – 1 000 000 | records/s | 3 | ≥ 1 |"
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_the_page_has_a_place_for_every_benchmark(name: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.read_text())
+    write_into(page, report(name))
+    assert FIGURE.row in page.read_text()
+
+
+def test_a_table_replaces_only_its_predecessor(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "before\n<!-- figures of a -->\nold\n<!-- end of a -->\n<!-- figures of b -->\nkept\n<!-- end of b -->\n"
+    )
+    write_into(page, report("a"))
+    write_into(page, report("a"))
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("<!-- figures of b -->\nkept\n<!-- end of b -->\n")
+    assert "old" not in text
+    assert text.count(FIGURE.row) == 1
+
+
+def test_a_page_without_a_place_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("nothing\n")
+    with pytest.raises(ValueError, match="figures of a"):
+        write_into(page, report("a"))
+
+
+def test_made_heartbeats_are_what_a_node_would_send() -> None:
+    items = list(heartbeats(nodes=3, beats=2, start=100.0))
+    records = [Codec().decode(item.value) for item in items]
+    beats = [record for record in records if isinstance(record, Heartbeat)]
+    assert [(beat.node, beat.seq, beat.sent_at) for beat in beats[2:4]] == [
+        ("node-00002", 0.0, pytest.approx(100.0 + 1 / 3)),
+        ("node-00000", 1.0, 100.5),
+    ]
+    assert [item.key.decode() for item in items] == [beat.node for beat in beats]
+
+
+def test_made_timings_have_the_rows_that_are_counted() -> None:
+    (item,) = islice(timings(callees=1, reporters=1, batches=1, start=100.0), 1)
+    batch = Codec().decode(item.value)
+    assert isinstance(batch, TimingBatch)
+    assert len(batch.attempts) == len(batch.latency_end) == ROWS
+    assert batch.latency_end[-1] == len(batch.latency_bucket)
