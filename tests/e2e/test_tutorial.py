@@ -55,6 +55,7 @@ def replays_exactly(fleet: Fleet) -> tuple[list[Decision], list[Incident]]:
     result = replay(Recording(partitions, records), folds(Policy(), Codec()), fleet.topics, Codec())
     assert result.differences == ()
     assert result.verified == result.batches > 0
+    assert result.dead_letters == ()
     written = [record for record in records if record.topic in {"decisions", "incidents"}]
     assert_nothing_is_decided_twice(written, result.decisions)
     return list(result.decisions), list(result.incidents)

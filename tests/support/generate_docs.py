@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,25 +55,27 @@ def records() -> str:
     return "\n\n".join(_record(json.loads(current_schema(kind).source)) for kind in RECORD_TYPES)
 
 
-def _record(schema: Mapping[str, Any], level: str = "###") -> str:
+def _record(schema: Mapping[str, Any]) -> str:
     rows = [(f"`{one['name']}`", _type(one["type"]), one.get("doc", "")) for one in schema["fields"]]
-    return f"{level} {schema['name']}\n\n{schema['doc']}\n\n{_table(('field', 'type', 'meaning'), rows)}"
+    return f"### {schema['name']}\n\n{schema['doc']}\n\n{_table(('field', 'type', 'meaning'), rows)}"
 
 
-def _type(schema: Any) -> str:
+def _type(schema: str | list[Any] | dict[str, Any]) -> str:
     if isinstance(schema, str):
         return schema
     if isinstance(schema, list):
         return " or ".join(_type(one) for one in schema)
+    return _complex_type(schema)
+
+
+def _complex_type(schema: dict[str, Any]) -> str:
     match schema["type"]:
         case "array":
             return f"array of {_type(schema['items'])}"
-        case "map":
-            return f"map of {_type(schema['values'])}"
         case "enum":
             return " / ".join(f"`{symbol}`" for symbol in schema["symbols"])
         case "record":
-            inner = ", ".join(f"`{one['name']}`" for one in schema["fields"])
+            inner = ", ".join(f"`{field['name']}`" for field in schema["fields"])
             return f"{schema['name']} ({inner})"
         case other:
             return str(other)
@@ -104,7 +106,7 @@ def _families(registry: CollectorRegistry) -> list[Any]:
     return sorted(registry.collect(), key=lambda family: family.name)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 

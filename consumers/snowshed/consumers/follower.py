@@ -143,7 +143,7 @@ class Follower:
     def _turn(self, reader: TopicReader) -> None:
         messages = reader.poll()
         with self._busy:
-            for message in sorted(messages, key=lambda m: m.error() is None):
+            for message in messages:
                 if message.error() is None:
                     self._deliver(message)
                 reader.advance(message)

@@ -74,7 +74,7 @@ def build(settings: WorkerSettings, judged: Mapping[str, Fold[Any, Any]] | None 
         topic_disable_leader=True,
         web_bind=settings.web_host,
         web_host=settings.web_host,
-        web_port=settings.web_port,
+        web_port=settings.web_port or None,
         worker_redirect_stdouts=False,
         logging_config=logs.logging_config(settings.log_format, settings.log_level),
     )

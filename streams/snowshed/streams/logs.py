@@ -42,7 +42,8 @@ def logging_config(format_: Format, level: str) -> dict[str, Any]:
             # Faust's own command line puts a proxy that logs in place of sys.stderr.
             "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.__stderr__", "formatter": "snowshed"}
         },
-        "loggers": {"snowshed": {"level": level.upper()}},
+        # Below the first come our own events; mode logs under the modules' names that a service starts and stops.
+        "loggers": {"snowshed": {"level": level.upper()}, "snowshed.streams": {"level": "WARNING"}},
         "root": {"handlers": ["stderr"], "level": "WARNING"},
     }
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -17,7 +17,7 @@ from snowshed.schemas.topics import CATALOGUE, Topics
 
 __all__ = ["TopicReport", "provision", "report"]
 
-_TIMEOUT = 30.0
+_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ def provision(connection: KafkaConnection, topics: Topics) -> tuple[str, ...]:
         for entry in missing
     ]
     if wanted:
-        for name, answer in admin.create_topics(wanted, request_timeout=_TIMEOUT).items():
+        answers = cast("Mapping[str, Future[Any]]", admin.create_topics(wanted, request_timeout=_TIMEOUT))
+        for name, answer in answers.items():
             _await_created(name, answer)
     return tuple(entry.name for entry in missing)
 

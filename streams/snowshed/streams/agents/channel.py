@@ -17,6 +17,8 @@ __all__ = ["WorkChannel"]
 class WorkChannel(Channel[Any]):
     """An in-memory channel with one bounded queue of its own."""
 
+    _queue: ThrowableQueue[Any] | None
+
     @property
     def queue(self) -> ThrowableQueue[Any]:
         """The one queue of the channel and of all its clones."""

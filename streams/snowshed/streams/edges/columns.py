@@ -48,6 +48,7 @@ _EMPTY = TimingBatch(
     latency_end=(),
 )
 _FIRST = COLUMNS.index("first")
+_IN_FLIGHT = COLUMNS.index("in_flight_max")
 _CALLER = COLUMNS.index("caller")
 _ENDS = COLUMNS.index("latency_end")
 
@@ -135,6 +136,7 @@ class _Builder:
 
     def add(self, offset: int, layout: Layout, strings: tuple[str, ...]) -> None:
         """Take one batch in; raises SchemaMismatch for numbers that cannot be."""
+        layout = _known(layout)
         _check(layout, len(strings))
         indexes = layout.values[_CALLER].astype(np.int64)
         mapping = np.zeros(len(strings), np.int64)
@@ -164,6 +166,16 @@ class _Builder:
             buckets=_integers([layout.buckets for layout in layouts]),
             counts=np.concatenate([np.empty(0), *(layout.counts.astype(np.float64) for layout in layouts)]),
         )
+
+
+def _known(layout: Layout) -> Layout:
+    """With 0 for calls in flight that a reporter could not count; no other number may be unknown."""
+    in_flight = layout.values[_IN_FLIGHT]
+    if not np.isnan(in_flight).any():
+        return layout
+    values = layout.values.copy()
+    values[_IN_FLIGHT] = np.nan_to_num(in_flight)
+    return layout._replace(values=values)
 
 
 def _check(layout: Layout, strings: int) -> None:

@@ -175,6 +175,14 @@ def test_numbers_that_cannot_be_are_rejected(changes: dict[str, object]) -> None
     assert [reject.message.offset for reject in decoded.rejects] == [1]
 
 
+def test_calls_in_flight_that_a_reporter_could_not_count_are_none() -> None:
+    raw = CODEC.encode(one_row(in_flight_max=(nan,), first=(3.0,)))
+    decoded = TimingReader(CODEC).read([Message(0, 0.0, None, raw)])
+    assert decoded.rejects == ()
+    assert decoded.records.values[NUMBERS.index("in_flight_max")].tolist() == [0.0]
+    assert decoded.records.values[NUMBERS.index("first")].tolist() == [3.0]
+
+
 def test_another_kind_of_record_is_rejected_and_no_messages_give_a_tick() -> None:
     raw = CODEC.encode(Heartbeat(node="n", service="s", seq=1, sent_at=1, monotonic=1, interval=1))
     decoded = TimingReader(CODEC).read([Message(0, 0.0, None, raw)])
