@@ -31,11 +31,11 @@ async def order(client: httpx.AsyncClient, url: str, retries: int) -> None:
                 return
 
 
-async def flood(url: str, rate: float, retries: int, seconds: float) -> None:
+async def flood(url: str, callee: str, rate: float, retries: int, seconds: float) -> None:
     """Begin an order every `1 / rate` seconds, whether or not the ones before have been answered."""
     telemetry = producers.start(service="web")
     limits = httpx.Limits(max_connections=400, max_keepalive_connections=100)
-    transport = AsyncTelemetryTransport(httpx.AsyncHTTPTransport(limits=limits), telemetry, callee="shop")
+    transport = AsyncTelemetryTransport(httpx.AsyncHTTPTransport(limits=limits), telemetry, callee=callee)
     with telemetry:
         async with httpx.AsyncClient(transport=transport, timeout=0.5) as client, asyncio.TaskGroup() as group:
             for _ in range(int(rate * seconds)):
@@ -46,9 +46,10 @@ async def flood(url: str, rate: float, retries: int, seconds: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
+    parser.add_argument("--callee", default="shop", help="name of the service called")
     parser.add_argument("--rate", type=float, default=60, help="orders a second")
     parser.add_argument("--retries", type=int, default=4, help="resends of a failed order")
     parser.add_argument("--seconds", type=float, default=60, help="how long to go on")
     arguments = parser.parse_args()
-    asyncio.run(flood(arguments.url, arguments.rate, arguments.retries, arguments.seconds))
+    asyncio.run(flood(arguments.url, arguments.callee, arguments.rate, arguments.retries, arguments.seconds))
     print(dict(answers))

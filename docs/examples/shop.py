@@ -23,9 +23,11 @@ from snowshed.schemas import KafkaConnection
 
 WORKERS = 8
 
-telemetry = producers.start(service="shop")
+NAME = os.environ.get("SHOP_NAME", "shop")
+
+telemetry = producers.start(service=NAME)
 view = DecisionView.connect(KafkaConnection.from_env(), prefix=os.environ.get("SNOWSHED_PREFIX", "snowshed"))
-guard = Guard("shop", view=view)
+guard = Guard(NAME, view=view)
 router = ReplicaRouter(
     "orders",
     {"primary": os.environ.get("ORDERS_PRIMARY", ""), "r1": os.environ.get("ORDERS_REPLICA", "")},
@@ -62,7 +64,7 @@ def status() -> dict[str, Any]:
         "decisions": obeyed.decision_ids,
         "admitted": stats.admitted,
         "rejected": {brake.value: number for brake, number in stats.rejected.items()},
-        "explanation": view.explain("shop"),
+        "explanation": view.explain(NAME),
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.benchmarks import comparison, embedding, ingest, memory, scripts, startup, transactions
+from tests.benchmarks import comparison, embedding, ingest, memory, reaction, scripts, startup, transactions
 from tests.benchmarks.report import Report, Section, write_into
 from tests.benchmarks.stage import Stage
 
@@ -27,6 +27,7 @@ BENCHMARKS: Mapping[str, Callable[[Stage], Section]] = {
     "sizes": transactions.sizes,
     "latency": transactions.latency,
     "memory": memory.run,
+    "reaction": reaction.run,
 }
 """Every benchmark by name, in the order in which they run."""
 

@@ -106,18 +106,23 @@ class Fleet:
         """A host agent."""
         return self._start("agent", [sys.executable, "-m", "snowshed.streams.cli", "agent", *options], {}, 0)
 
-    def shop(self, *, node: str = "shop-1", primary: str = "", replica: str = "") -> Running:
+    def shop(self, *, node: str = "shop-1", service: str = "shop", primary: str = "", replica: str = "") -> Running:
         """The tutorial's service."""
         [port] = free_ports(1)
         command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "shop:app"]
-        environment = {"SNOWSHED_NODE": node, "ORDERS_PRIMARY": primary, "ORDERS_REPLICA": replica}
+        environment = {
+            "SNOWSHED_NODE": node,
+            "SHOP_NAME": service,
+            "ORDERS_PRIMARY": primary,
+            "ORDERS_REPLICA": replica,
+        }
         running = self._start("shop", [*command, "--port", str(port), "--log-level", "warning"], environment, port)
         wait_until(lambda: running.answers("/status"), 30, what="the shop answers")
         return running
 
-    def flood(self, shop: Running, *, rate: float, retries: int = 4, seconds: float = 600) -> Running:
-        """The tutorial's client."""
-        options = ["--rate", str(rate), "--retries", str(retries), "--seconds", str(seconds)]
+    def flood(self, shop: Running, *, rate: float, callee: str = "shop") -> Running:
+        """The tutorial's client, with four resends."""
+        options = ["--rate", str(rate), "--callee", callee, "--seconds", "600"]
         return self._start("web", [sys.executable, str(EXAMPLES / "flood.py"), shop.url, *options], {}, 0)
 
     def _start(self, name: str, command: Sequence[str], environment: Mapping[str, str], port: int) -> Running:

@@ -27,6 +27,7 @@ _DISOWNED = frozenset(
         KafkaError.FENCED_MEMBER_EPOCH,
     }
 )
+_INSIDE = frozenset({"produce", "send_offsets_to_transaction", "commit_transaction"})
 _UNWRITABLE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE, KafkaError.RECORD_LIST_TOO_LARGE})
 
 
@@ -63,7 +64,11 @@ def kafka_error(error: KafkaException) -> KafkaError:
 
 
 def classify(call: str, error: KafkaError) -> TransactionError | None:
-    """What an error of `call` means, or None when the call itself should be repeated."""
+    """What an error of `call` means, or None when the call itself should be repeated.
+
+    Whatever goes wrong inside a transaction without being fatal is mended by aborting it: the client sometimes reports
+    the consequence ("erroneous state") before the cause. Outside a transaction only a new process can help.
+    """
     text = f"{call}: {error.name()}: {error.str()}"
     if error.fatal():
         return Fenced(text)
@@ -75,4 +80,4 @@ def classify(call: str, error: KafkaError) -> TransactionError | None:
         return Aborted(text)
     if error.retriable():
         return None
-    return Fenced(text)
+    return Aborted(text) if call in _INSIDE else Fenced(text)
