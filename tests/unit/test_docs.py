@@ -20,6 +20,7 @@ from tests.support.generate_docs import DOCS, PARTS, rewritten
 
 from snowshed.consumers import DecisionView
 from snowshed.producers import Telemetry
+from snowshed.producers.collectors.postgres.source_row import CREATE_TABLE
 from snowshed.streams.broker.node import single_node
 from snowshed.streams.cli.app import COMMANDS, build_app
 from snowshed.streams.policy import Policy
@@ -234,6 +235,10 @@ def test_policy_files_in_the_documentation_are_valid() -> None:
     assert len(found) >= 2
     for table in found:
         assert Policy.from_mapping(table) != Policy()
+
+
+def test_the_table_to_create_by_hand_is_the_one_that_the_agent_creates() -> None:
+    assert any(CREATE_TABLE in block.text for block in blocks("sql"))
 
 
 def test_the_failover_settings_are_those_of_our_own_broker() -> None:
