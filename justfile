@@ -11,9 +11,9 @@ default:
 test *options:
     {{ bin }}/python -m pytest {{ options }}
 
-# Pure tests only: seconds.
+# Pure tests only, on all cores.
 test-unit *options:
-    {{ bin }}/python -m pytest tests/unit {{ options }}
+    {{ bin }}/python -m pytest tests/unit --numprocesses auto {{ options }}
 
 # Tests that need only a broker.
 test-broker *options:
@@ -54,6 +54,10 @@ lock:
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra all --group tools -o requirements/run.txt pyproject.toml
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev -o requirements/dev.txt pyproject.toml
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes -o requirements/quix.txt tests/benchmarks/peers/quix.in
+
+# Rewrite the generated parts of the documentation.
+docs:
+    {{ bin }}/python -m tests.support.generate_docs
 
 # Build the wheel and check that it alone, without the sources, passes the unit tests.
 wheel:

@@ -21,4 +21,5 @@ import snowshed.producers, snowshed.consumers, snowshed.schemas, snowshed.stream
 paths = {name: sys.modules[f"snowshed.{name}"].__file__ for name in ("producers", "consumers", "schemas", "streams")}
 assert all("/env/" in path for path in paths.values()), f"imported from the sources, not from the wheel: {paths}"
 PYTHON
-env/bin/python -m pytest tests/unit -q -p no:cacheprovider --deselect tests/unit/test_layout.py
+env/bin/python -m pytest tests/unit -q -p no:cacheprovider \
+  --ignore tests/unit/test_layout.py --ignore tests/unit/test_docs.py --numprocesses auto

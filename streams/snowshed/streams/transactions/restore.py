@@ -25,7 +25,7 @@ class StateMismatch(SnowshedError):
     """A partition's state does not belong to the group's committed offset.
 
     Somebody moved the group's offsets or deleted the state topic. Reset both together: with all workers stopped,
-    delete the state topic and set the group's offset to where folding should begin.
+    delete the state topic and the group; folding then begins anew at the oldest record kept.
     """
 
 

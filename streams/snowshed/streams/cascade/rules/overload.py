@@ -139,7 +139,7 @@ def _finding(board: Board, throttle: Throttle, edges: list[EdgeView], policy: Po
         domain=throttle.domain,
         rule=RULE,
         severity="critical" if throttle.level > 1 else "warning",
-        summary=f"{callee} is overloaded{because}: {_worst(edges, policy.overload)}.",
+        summary=_summary(callee, because, edges, policy.overload),
         members=(callee, *(edge.window.caller for edge in edges)),
         causes=tuple(causes) or (Cause(name=callee, score=1.0),),
         evidence=evidence,
@@ -153,13 +153,17 @@ def _evidence(edge: EdgeView, policy: OverloadPolicy) -> Iterator[Evidence]:
         yield edge.place.evidence(f"{name} of {edge.name}", value, limit, unit, edge.observed_at)
 
 
-def _worst(edges: list[EdgeView], policy: OverloadPolicy) -> str:
+def _summary(callee: str, because: str, edges: list[EdgeView], policy: OverloadPolicy) -> str:
     signals = [
         (signal, f"{name} of {edge.name} is {value:.3g} {unit} against a limit of {limit:.3g}")
         for edge in edges
         for name, signal, (value, limit, unit) in _signals(edge.window, edge.baseline, policy)
     ]
-    return max(signals)[1] if signals else "its callers have fallen silent"
+    worst, said = max(signals, default=(0.0, ""))
+    if worst > 1.0:
+        return f"{callee} is overloaded{because}: {said}."
+    # Inside its limits again, but held until it has stayed there.
+    return f"{callee} recovers{because}: {said or 'its callers have fallen silent'}."
 
 
 def _settings(throttle: Throttle, policy: Policy) -> Iterator[Setting]:
