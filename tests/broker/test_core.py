@@ -14,9 +14,9 @@ from tests.support.counting import CountingFold, Tally, expected_ids, payload
 from snowshed.schemas.records import DeadLetter, JournalEntry, Notice
 from snowshed.streams.broker import Broker
 from snowshed.streams.folding import Batch, Step
+from snowshed.streams.transactions.context import LaneLimits
 from snowshed.streams.transactions.events import AbortedBatch, NoWatcher
 from snowshed.streams.transactions.judge import DirectJudge, JudgeUnavailable, Work
-from snowshed.streams.transactions.lane import LaneLimits
 from snowshed.streams.transactions.protocol import Protocol
 
 KEYS = tuple(f"key-{number}" for number in range(7))

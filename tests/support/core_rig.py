@@ -17,10 +17,10 @@ from snowshed.schemas.records import Record
 from snowshed.schemas.topics import Topics
 from snowshed.streams.folding import Fold
 from snowshed.streams.provision import provision
+from snowshed.streams.transactions.context import LaneLimits
 from snowshed.streams.transactions.core import Core
 from snowshed.streams.transactions.events import NoWatcher
 from snowshed.streams.transactions.judge import DirectJudge, Judge
-from snowshed.streams.transactions.lane import LaneLimits
 from snowshed.streams.transactions.protocol import GroupSettings, Protocol
 
 __all__ = ["Rig", "wait_until"]

@@ -25,6 +25,7 @@ from snowshed.streams.provision import provision
 __all__ = ["Fleet", "Running"]
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+WORKER = (sys.executable, "-m", "snowshed.streams.cli", "worker")
 _GRACE = 15.0
 
 
@@ -92,13 +93,11 @@ class Fleet:
     def topics(self) -> Topics:
         return Topics(self.prefix, partitions=self.partitions, replication=1)
 
-    def worker(self, name: str = "worker") -> Running:
+    def worker(self, name: str = "worker", command: Sequence[str] = WORKER) -> Running:
         """A worker whose lanes are all open."""
         provision(self.connection, self.topics)
         [port] = free_ports(1)
-        running = self._start(
-            name, [sys.executable, "-m", "snowshed.streams.cli", "worker"], {"SNOWSHED_WEB_PORT": str(port)}, port
-        )
+        running = self._start(name, command, {"SNOWSHED_WEB_PORT": str(port)}, port)
         wait_until(lambda: running.answers("/readyz"), 60, what=f"{name} is ready")
         return running
 

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.topics import Topics
-from snowshed.streams.transactions.lane import LaneLimits
+from snowshed.streams.transactions.context import LaneLimits
 
 __all__ = ["WorkerSettings"]
 

@@ -11,9 +11,10 @@ from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.topics import AGENTS, Topics
 from snowshed.streams.folding import Fold
+from snowshed.streams.transactions.context import LaneContext, LaneLimits
 from snowshed.streams.transactions.events import LaneWatcher
 from snowshed.streams.transactions.judge import Judge
-from snowshed.streams.transactions.lane import Lane, LaneContext, LaneLimits
+from snowshed.streams.transactions.lane import Lane
 from snowshed.streams.transactions.protocol import GroupSettings
 from snowshed.streams.transactions.restore import Restorer
 from snowshed.streams.transactions.source import Source
