@@ -37,31 +37,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"benchmarks to run: {', '.join(BENCHMARKS)}")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that they run, measures nothing")
+    parser.add_argument("--repeats", type=int, help="measure each figure so often instead of five times")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     parser.add_argument("--page", type=Path, metavar="FILE", help="also put the tables into this page")
     arguments = parser.parse_args()
     if unknown := sorted({*arguments.names} - BENCHMARKS.keys()):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     names = [name for name in BENCHMARKS if not arguments.names or name in arguments.names]
-    _run(names, arguments.quick, arguments.json, arguments.page)
-
-
-def _run(names: list[str], quick: bool, data: Path | None, page: Path | None) -> None:
-    sections: list[Section] = []
     with ExitStack() as stack:
-        stage = Stage(stack, quick=quick)
-        stage.tell(f"What the processes print stays in {stage.folder} if the run fails")
-        for name in names:
-            stage.tell(name)
-            sections.append(BENCHMARKS[name](stage))
-            report = Report.now(sections, broker=stage.used_broker, quick=quick)
-            print(f"\n{sections[-1].markdown}\n", flush=True)
-            print(report.provenance, flush=True)
-            # After each, so that an hour's work outlives a failure in its last minute.
-            if data:
-                report.save(data)
-            if page:
-                write_into(page, report)
+        stage = Stage(stack, quick=arguments.quick, repeats=arguments.repeats)
+        _run(names, stage, arguments.json, arguments.page)
+
+
+def _run(names: list[str], stage: Stage, data: Path | None, page: Path | None) -> None:
+    sections: list[Section] = []
+    stage.tell(f"What the processes print stays in {stage.folder} if the run fails")
+    for name in names:
+        stage.tell(name)
+        sections.append(BENCHMARKS[name](stage))
+        report = Report.now(sections, broker=stage.used_broker, quick=stage.quick)
+        print(f"\n{sections[-1].markdown}\n", flush=True)
+        print(report.provenance, flush=True)
+        # After each, so that an hour's work outlives a failure in its last minute.
+        if data:
+            report.save(data)
+        if page:
+            write_into(page, report)
     shutil.rmtree(stage.folder)
 
 

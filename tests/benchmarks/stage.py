@@ -32,19 +32,21 @@ class Stage:
     """Opened by the runner; closing it ends the broker.
 
     Args:
-        quick: small sizes and few repeats, to see that everything runs.
+        quick: small sizes and one repeat, to see that everything runs.
+        repeats: how often each figure is measured instead of five times.
         stack: what closes at the end of the run.
     """
 
-    def __init__(self, stack: ExitStack, *, quick: bool) -> None:
+    def __init__(self, stack: ExitStack, *, quick: bool, repeats: int | None = None) -> None:
         self.quick = quick
+        self._repeats = repeats
         self.folder = Path(mkdtemp(prefix="snowshed-benchmarks-"))
         self._stack = stack
 
     @property
     def repeats(self) -> int:
         """How often each figure is measured."""
-        return self.pick(_FULL_REPEATS, 1)
+        return self._repeats or self.pick(_FULL_REPEATS, 1)
 
     def pick(self, full: T, quick: T) -> T:
         """The size for this run."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -12,7 +14,7 @@ from tests.support.core_rig import Rig, wait_until
 from tests.support.counting import CountingFold, Tally, expected_ids, payload
 
 from snowshed.schemas.records import DeadLetter, JournalEntry, Notice
-from snowshed.streams.broker import Broker
+from snowshed.streams.broker import Broker, LocalKafka
 from snowshed.streams.folding import Batch, Step
 from snowshed.streams.transactions.context import LaneLimits
 from snowshed.streams.transactions.events import AbortedBatch, NoWatcher
@@ -207,3 +209,29 @@ def test_a_slow_fold_pauses_its_partition_and_loses_nothing(rig: Rig) -> None:
     with rig.core(watcher=aborts, limits=LaneLimits(batch=100, buffer=200, tick=0.05)):
         assert_exactly_once(rig, expected_ids(by_key(0, 5_000)))
     assert aborts.seen == []
+
+
+def test_a_worker_lives_through_the_sudden_death_of_its_broker(tmp_path: Path, prefix: str) -> None:
+    with LocalKafka(tmp_path / "kafka") as broker:
+        rig = Rig(broker.bootstrap, prefix)
+        rig.feed(numbered(0, 200))
+        with rig.core():
+            rig.read_raw("notices", expect=200)
+            rig.feed(numbered(200, 5_000))
+            broker.kill()
+            broker.restart()
+            assert_exactly_once(rig, expected_ids(by_key(0, 5_000)))
+
+
+def test_a_worker_stops_in_seconds_when_its_broker_has_gone(tmp_path: Path, prefix: str) -> None:
+    with LocalKafka(tmp_path / "kafka") as broker:
+        rig = Rig(broker.bootstrap, prefix)
+        rig.feed(numbered(0, 200))
+        with rig.core() as core:
+            rig.read_raw("notices", expect=200)
+            rig.feed(numbered(200, 5_000))
+            broker.kill()
+            started = time.monotonic()
+            core.stop()
+            assert time.monotonic() - started < 30
+        assert rig.fatal == []

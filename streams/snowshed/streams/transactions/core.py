@@ -53,8 +53,9 @@ class Core:
         fatal: Callable[[str], None],
     ) -> None:
         self._folds = {topics.full(AGENTS[name]): fold for name, fold in folds.items()}
+        self._fatal, self._stopping = fatal, False
         self._restorer = Restorer(connection, group.group)
-        self._source = Source(connection, group, sorted(self._folds), self._new_lane, fatal)
+        self._source = Source(connection, group, sorted(self._folds), self._new_lane, self._leave)
         self._context = LaneContext(
             connection=connection,
             topics=topics,
@@ -65,7 +66,7 @@ class Core:
             watcher=watcher,
             limits=limits,
             group=self._source.group,
-            fatal=fatal,
+            fatal=self._leave,
         )
         self._group = group
 
@@ -81,7 +82,11 @@ class Core:
         self._source.start()
 
     def stop(self) -> None:
-        """Finish running transactions, leave the group, end all threads."""
+        """Finish running transactions, leave the group, end all threads; takes seconds even without a broker.
+
+        A transaction that a dead broker does not answer is left as it is: end the process, start no other core in it.
+        """
+        self._stopping = True
         self._source.stop()
         self._restorer.stop()
 
@@ -94,6 +99,12 @@ class Core:
     def member_id(self) -> str:
         """This worker's member id in the group; empty before the first join."""
         return self._source.member_id
+
+    def _leave(self, reason: str) -> None:
+        if self._stopping:
+            log.warning("stopped_without_an_answer", reason=reason)
+        else:
+            self._fatal(reason)
 
     def _new_lane(self, topic: str, partition: int) -> Lane:
         return Lane(self._context, self._folds[topic], topic, partition)

@@ -7,7 +7,7 @@
         ├── Aborted          the transaction was undone; the same batch may be tried again
         │   ├── Unwritable   this batch can never be written: an output is too large
         │   └── Disowned     the group does not know us in this role; the consumer will hear what follows
-        ├── Abandoned        the lane closes, so a call was not repeated any more
+        ├── Abandoned        the lane had to close while the broker did not answer: this process must leave
         └── Fenced           another worker owns the transactional id: this process must leave
 """
 

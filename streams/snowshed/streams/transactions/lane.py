@@ -53,8 +53,10 @@ class Lane:
         limits = context.limits
         self._buffer = LaneBuffer(high=limits.buffer, low=limits.buffer // 2, high_bytes=limits.buffer_bytes)
         self._life, self._life_since = LaneState.CLAIMED, time.monotonic()
-        self._closing, self._abandon = threading.Event(), threading.Event()
+        self._closing, self._lost, self._abandon = threading.Event(), threading.Event(), threading.Event()
         self._clock = BrokerClock(stand_in=time.monotonic() - time.time())
+        self.start_offset = 0
+        """Where the state ends and reading begins; known once the lane is open."""
         self._thread = threading.Thread(target=self._run, name=f"snowshed-lane-{self.name}", daemon=True)
 
     # What the consumer's thread calls.
@@ -78,16 +80,21 @@ class Lane:
         self._buffer.close()
 
     def lose(self) -> None:
-        """Drop everything: the group has already given the partition to another worker."""
-        self._abandon.set()
+        """Begin nothing new: the group has already given the partition to another worker.
+
+        The running transaction ends by itself: the broker refuses it because we are no member, or the successor's fence
+        ends it. Nobody waits for that.
+        """
+        self._lost.set()
         self.revoke()
 
+    def abandon(self) -> None:
+        """Give up calls that the broker does not answer; the process must end then, and its successor settles them."""
+        self._abandon.set()
+
     def join(self, timeout: float) -> bool:
-        """Wait for the lane to end; past `timeout` seconds its retries are abandoned."""
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            self._abandon.set()
-            self._thread.join(timeout)
+        """Wait for the lane to end; whether it has within `timeout` seconds."""
+        self._thread.join(max(0.0, timeout))
         return not self._thread.is_alive()
 
     @property
@@ -110,11 +117,14 @@ class Lane:
     def _run(self) -> None:
         try:
             self._live()
-        except (_Closing, Abandoned) as error:
+        except _Closing as error:
             self._release(str(error))
+        except Abandoned as error:
+            # The client may yet finish the transaction in the background, unseen by a successor in this process.
+            self._die(str(error))
         except Fenced as error:
-            # A successor may fence us just before we hear that the partition was lost: no reason to leave.
-            if self._abandon.is_set():
+            # A successor has fenced us, which is what becomes of a lost partition and no reason to leave.
+            if self._lost.is_set():
                 self._release(str(error))
             else:
                 self._die(f"{type(error).__name__}: {error}")
@@ -138,6 +148,7 @@ class Lane:
         producer.fence()
         self._enter(LaneEvent.FENCED_PREDECESSOR, "predecessor fenced")
         restored = self._restore()
+        self.start_offset = restored.applied.next_offset
         applier = Applier(self._context, self._fold, self.source, self.partition, producer=producer, restored=restored)
         self._enter(LaneEvent.RESTORED, f"{len(restored.values)} keys up to offset {restored.applied.next_offset}")
         while not self._closing.is_set():
@@ -165,7 +176,7 @@ class Lane:
         raise _Closing("closed before it had opened")
 
     def _release(self, reason: str) -> None:
-        self._enter(LaneEvent.LOST if self._abandon.is_set() else LaneEvent.REVOKED, reason)
+        self._enter(LaneEvent.LOST if self._lost.is_set() else LaneEvent.REVOKED, reason)
         self._enter(LaneEvent.DRAINED, "closed")
 
     def _die(self, reason: str) -> None:

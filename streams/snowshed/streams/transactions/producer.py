@@ -17,7 +17,7 @@ __all__ = ["LaneProducer", "Write"]
 
 log = structlog.get_logger()
 
-_CALL_SECONDS = 15.0
+_CALL_SECONDS = 5.0
 """Bound on one blocking call; the call is repeated while the broker says that this may help."""
 
 _BACK_OFF_SECONDS = 0.1

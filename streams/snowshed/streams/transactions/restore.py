@@ -94,11 +94,20 @@ class Restorer:
         return request.done
 
     def _run(self) -> None:
-        consumer = Consumer(
+        reader, asker = self._consumer("read_committed"), self._consumer("read_uncommitted")
+        try:
+            while (first := self._requests.get()) is not None:
+                self._serve(reader, asker, [first, *self._waiting()])
+        finally:
+            reader.close()
+            asker.close()
+
+    def _consumer(self, isolation: str) -> Consumer:
+        return Consumer(
             self._connection.librdkafka(
                 {
                     "group.id": self._group,
-                    "isolation.level": "read_committed",
+                    "isolation.level": isolation,
                     "enable.auto.commit": False,
                     "enable.partition.eof": True,
                     "auto.offset.reset": "earliest",
@@ -107,11 +116,6 @@ class Restorer:
                 }
             )
         )
-        try:
-            while (first := self._requests.get()) is not None:
-                self._serve(consumer, [first, *self._waiting()])
-        finally:
-            consumer.close()
 
     def _waiting(self) -> list[_Request]:
         found: list[_Request] = []
@@ -123,22 +127,27 @@ class Restorer:
             found.append(request)
         return found
 
-    def _serve(self, consumer: Consumer, requests: list[_Request]) -> None:
+    def _serve(self, reader: Consumer, asker: Consumer, requests: list[_Request]) -> None:
         try:
             for request in requests:
                 request.deadline = time.monotonic() + _PATIENCE_SECONDS
             while requests:
-                requests = self._attempt(consumer, requests)
+                requests = self._attempt(reader, asker, requests)
         except (KafkaException, SnowshedError) as error:
             for request in requests:
                 request.done.set_exception(error)
 
-    def _attempt(self, consumer: Consumer, requests: list[_Request]) -> list[_Request]:
-        """Read the states once; the requests whose state is not yet that of the committed offset."""
+    def _attempt(self, reader: Consumer, asker: Consumer, requests: list[_Request]) -> list[_Request]:
+        """Read the states once; the requests whose state is not yet that of the committed offset.
+
+        The committed offset is asked for without waiting for stable ones: after the fence no older transaction can
+        commit any more, an offset that a broker's crash left pending would keep us waiting for ever, and a state that
+        does not belong to the answer is noticed.
+        """
         for request in requests:
             request.values, request.applied = {}, Applied()
-        self._read(consumer, requests)
-        committed = self._committed(consumer, requests)
+        self._read(reader, requests)
+        committed = self._committed(asker, requests)
         unsettled: list[_Request] = []
         for request in requests:
             offset = committed[request.source.topic, request.source.partition]

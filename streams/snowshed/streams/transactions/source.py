@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.streams import folding
+from snowshed.streams.transactions.errors import kafka_error
 from snowshed.streams.transactions.fetch import fetch
 from snowshed.streams.transactions.lane import Lane
 from snowshed.streams.transactions.protocol import GroupSettings
@@ -23,7 +24,8 @@ log = structlog.get_logger()
 
 _POLL_SECONDS = 0.02
 _FETCH = 10_000
-_DRAIN_SECONDS = 15.0
+_DRAIN_SECONDS = 5.0
+"""How long all lanes together may take to finish their transactions; a broker that lives answers in milliseconds."""
 
 Place = tuple[str, int]
 
@@ -50,6 +52,7 @@ class Source:
         self._topics, self._new_lane, self._fatal = topics, new_lane, fatal
         self._lanes: dict[Place, Lane] = {}
         self._paused: set[Place] = set()
+        self._unplaced: set[Place] = set()
         self._stopping = threading.Event()
         self._group: Any = None
         self._member_id = ""
@@ -158,19 +161,37 @@ class Source:
     def _resume(self) -> None:
         for place in tuple(self._paused):
             lane = self._lanes.get(place)
-            if lane is not None and lane.opened and lane.drained:
+            if lane is not None and lane.opened and lane.drained and self._placed(place, lane):
                 self._paused.discard(place)
                 self._consumer.resume([TopicPartition(*place)])
+
+    def _placed(self, place: Place, lane: Lane) -> bool:
+        """Whether the partition stands where its lane's state ends; it is put there when the lane opens."""
+        if place in self._unplaced:
+            try:
+                self._consumer.seek(TopicPartition(*place, lane.start_offset))
+            except KafkaException as error:
+                # Just assigned, its fetcher may not run yet.
+                if kafka_error(error).code() != KafkaError._STATE:  # noqa: SLF001 librdkafka's public name
+                    raise
+                return False
+            self._unplaced.discard(place)
+        return True
 
     # Rebalance callbacks, run by librdkafka inside poll, consume and close.
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("partitions_assigned", partitions=_names(partitions))
         self._note_membership()
-        consumer.incremental_assign(partitions)
+        # At an explicit offset, so that the client need not ask for the committed one: that question waits for as long
+        # as any transaction of a predecessor is unsettled. The lane, once it has fenced and restored, knows the offset.
+        consumer.incremental_assign(
+            [TopicPartition(partition.topic, partition.partition, OFFSET_BEGINNING) for partition in partitions]
+        )
         for partition in partitions:
             place = (partition.topic, partition.partition)
             self._pause(place)
+            self._unplaced.add(place)
             self._lanes[place] = lane = self._new_lane(*place)
             lane.start()
 
@@ -180,9 +201,17 @@ class Source:
         lanes = self._forget(partitions)
         for lane in lanes:
             lane.revoke()
-        for lane in lanes:
+        late = [lane for lane in lanes if not lane.join(started + _DRAIN_SECONDS - time.monotonic())]
+        for lane in late:
+            lane.abandon()
+        for lane in late:
             lane.join(_DRAIN_SECONDS)
-        log.info("partitions_drained", partitions=_names(partitions), seconds=round(time.monotonic() - started, 3))
+        log.info(
+            "partitions_drained",
+            partitions=_names(partitions),
+            abandoned=[lane.name for lane in late],
+            seconds=round(time.monotonic() - started, 3),
+        )
         consumer.incremental_unassign(partitions)
 
     def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -194,6 +223,7 @@ class Source:
     def _forget(self, partitions: list[TopicPartition]) -> list[Lane]:
         places = [(partition.topic, partition.partition) for partition in partitions]
         self._paused.difference_update(places)
+        self._unplaced.difference_update(places)
         return [lane for place in places if (lane := self._lanes.pop(place, None)) is not None]
 
 
