@@ -49,11 +49,12 @@ format:
     {{ bin }}/ruff check --fix .
     {{ bin }}/ruff format .
 
-# Resolve the dependencies anew and pin them with their hashes (needs uv).
+# Resolve the dependencies anew and pin them with their hashes (needs uv). Extras stay in the names: without them pip
+# asks the index for the newest release of what another package wants with extras, and then finds no hash for it.
 lock:
-    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra all --group tools -o requirements/run.txt pyproject.toml
-    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev -o requirements/dev.txt pyproject.toml
-    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes -o requirements/quix.txt tests/benchmarks/peers/quix.in
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --extra all --group tools -o requirements/run.txt pyproject.toml
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --all-extras --group dev -o requirements/dev.txt pyproject.toml
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras -o requirements/quix.txt tests/benchmarks/peers/quix.in
 
 # Rewrite the generated parts of the documentation.
 docs:

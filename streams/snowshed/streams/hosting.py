@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import faust
@@ -27,14 +29,24 @@ from snowshed.streams.provision import provision
 from snowshed.streams.serving import PageServer
 from snowshed.streams.settings import WorkerSettings
 from snowshed.streams.transactions.core import Core
-from snowshed.streams.transactions.protocol import choose, read_broker_limits
+from snowshed.streams.transactions.protocol import GroupSettings, Protocol, choose, read_broker_limits
 
-__all__ = ["EXIT_FATAL", "Hosted", "build"]
+__all__ = ["EXIT_FATAL", "Hosted", "Membership", "build"]
 
 log = structlog.get_logger()
 
 EXIT_FATAL = 70
 """Exit code of a worker that must leave at once, most often because a successor has fenced it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Who a worker is in its consumer group."""
+
+    group: str
+    protocol: Protocol
+    member_id: str
+    """Empty once the worker has left."""
 
 
 class _WithoutKafka(BootStrategy):
@@ -52,12 +64,20 @@ class Hosted(faust.App):
         """Create no data folder: all state lives in Kafka."""
 
 
-def build(settings: WorkerSettings, judged: Mapping[str, Fold[Any, Any]] | None = None) -> Hosted:
+def build(
+    settings: WorkerSettings,
+    judged: Mapping[str, Fold[Any, Any]] | None = None,
+    *,
+    metrics: Metrics | None = None,
+    joined: Callable[[Membership], None] | None = None,
+) -> Hosted:
     """The app for these settings: its agents, the core's service and the page's server.
 
     Args:
         settings: the worker's settings.
         judged: folds by agent name instead of Snowshed's own.
+        metrics: is told what lanes do.
+        joined: told of every change of this worker's membership in its group, from the consumer's thread.
 
     Raises:
         ConfigurationError: a setting or the policy file is wrong.
@@ -78,8 +98,8 @@ def build(settings: WorkerSettings, judged: Mapping[str, Fold[Any, Any]] | None 
         worker_redirect_stdouts=False,
         logging_config=logs.logging_config(settings.log_format, settings.log_level),
     )
-    metrics = Metrics()
-    core = CoreService(settings, judged, declare(app, judged), metrics)
+    metrics = metrics or Metrics()
+    core = CoreService(settings, judged, declare(app, judged), metrics, joined)
     app.service(cast("Any", core))  # Faust takes instances, though it declares classes only
     app.web_server(PageServer(settings, metrics, ready=lambda: core.ready))
     return app
@@ -93,12 +113,19 @@ class CoreService(mode.Service):
         judged: folds by agent name.
         agents: the agents that run them.
         metrics: is told what lanes do.
+        joined: told of every change of this worker's membership.
     """
 
     def __init__(
-        self, settings: WorkerSettings, judged: Mapping[str, Fold[Any, Any]], agents: Agents, metrics: Metrics
+        self,
+        settings: WorkerSettings,
+        judged: Mapping[str, Fold[Any, Any]],
+        agents: Agents,
+        metrics: Metrics,
+        joined: Callable[[Membership], None] | None = None,
     ) -> None:
         super().__init__()
+        self._on_joined = joined
         self._settings, self._judged, self._agents, self._metrics = settings, judged, agents, metrics
         self._core: Core | None = None
 
@@ -139,9 +166,15 @@ class CoreService(mode.Service):
             watcher=self._metrics,
             limits=settings.limits,
             fatal=_leave,
+            joined=partial(self._joined, group),
         )
         core.start()
         return core
+
+    def _joined(self, group: GroupSettings, member_id: str) -> None:
+        log.info("membership", group=group.group, protocol=group.protocol, member=member_id)
+        if self._on_joined is not None:
+            self._on_joined(Membership(group.group, group.protocol, member_id))
 
 
 def _leave(reason: str) -> None:

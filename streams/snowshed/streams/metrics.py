@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from snowshed.streams.transactions.events import AbortedBatch, CommittedBatch, LaneChange
+from snowshed.streams.transactions.events import AbortedBatch, CommittedBatch, LaneChange, Reached
 from snowshed.streams.transactions.states import LaneState
 
 __all__ = ["Metrics"]
@@ -67,6 +67,9 @@ class Metrics:
         if event.after not in {LaneState.RELEASED, LaneState.FAILED}:
             self._lanes.labels(event.after.value).inc()
         self._state_seconds.labels(event.before.value).observe(event.seconds)
+
+    def reached(self, event: Reached) -> None:
+        """Count only what a batch comes to."""
 
     def committed(self, event: CommittedBatch) -> None:
         """Count a committed batch."""

@@ -20,7 +20,7 @@ from snowshed.streams.folding import Batch, Decoded, Fold, Message, Step
 from snowshed.streams.transactions.clock import BrokerClock
 from snowshed.streams.transactions.context import LaneContext
 from snowshed.streams.transactions.errors import Aborted, Disowned, Unwritable
-from snowshed.streams.transactions.events import AbortedBatch, CommittedBatch
+from snowshed.streams.transactions.events import AbortedBatch, BatchStep, CommittedBatch, Reached
 from snowshed.streams.transactions.journal import Applied
 from snowshed.streams.transactions.judge import JudgeUnavailable, Work
 from snowshed.streams.transactions.plan import Plan, Planner, dead_letter
@@ -161,8 +161,9 @@ class Applier:
     ) -> None:
         plan = self._plan(batch, step, letters, records)
         folded = time.perf_counter()
+        self._reached(BatchStep.FOLDED)
         offsets = [TopicPartition(self._source, self._partition, batch.next_offset)]
-        self._producer.commit(plan.writes, offsets, self._context.group())
+        self._producer.commit(plan.writes, offsets, self._context.group(), self._reached)
         self._publish(step, plan.applied)
         self._context.watcher.committed(
             CommittedBatch(
@@ -211,6 +212,9 @@ class Applier:
             detector_lag=max(0.0, broker_now - newest),
             records=records,
         )
+
+    def _reached(self, step: BatchStep) -> None:
+        self._context.watcher.reached(Reached(self._lane, step))
 
     def _report(self, messages: Sequence[Message], cause: str, error: SnowshedError) -> None:
         event = AbortedBatch(self._lane, self._fold.agent, self._partition, len(messages), cause, str(error))

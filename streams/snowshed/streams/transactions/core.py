@@ -24,6 +24,10 @@ __all__ = ["Core"]
 log = structlog.get_logger()
 
 
+def _unheard(_member_id: str) -> None:
+    """Nobody asks who we are in the group."""
+
+
 class Core:
     """Consumes the inputs of `folds` exactly once.
 
@@ -37,6 +41,7 @@ class Core:
         watcher: is told what the lanes do.
         limits: bounds on each lane.
         fatal: called with the reason when this process must leave; must not return control to lanes for long.
+        joined: told this worker's member id whenever it changes; empty once it has left the group.
     """
 
     def __init__(
@@ -51,11 +56,12 @@ class Core:
         watcher: LaneWatcher,
         limits: LaneLimits,
         fatal: Callable[[str], None],
+        joined: Callable[[str], None] = _unheard,
     ) -> None:
         self._folds = {topics.full(AGENTS[name]): fold for name, fold in folds.items()}
         self._fatal, self._stopping = fatal, False
         self._restorer = Restorer(connection, group.group)
-        self._source = Source(connection, group, sorted(self._folds), self._new_lane, self._leave)
+        self._source = Source(connection, group, sorted(self._folds), self._new_lane, joined=joined, fatal=self._leave)
         self._context = LaneContext(
             connection=connection,
             topics=topics,

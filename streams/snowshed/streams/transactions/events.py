@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from snowshed.streams.transactions.states import LaneState
 
-__all__ = ["AbortedBatch", "CommittedBatch", "LaneChange", "LaneWatcher", "NoWatcher"]
+__all__ = ["AbortedBatch", "BatchStep", "CommittedBatch", "LaneChange", "LaneWatcher", "NoWatcher", "Reached"]
+
+
+class BatchStep(Enum):
+    """How far a batch has come on its way into the log."""
+
+    FOLDED = "folded"
+    """Its writes are known, nothing is written."""
+    WRITTEN = "written"
+    """Its writes are handed to the client, within an open transaction."""
+    OFFSETS_SENT = "offsets_sent"
+    """The group's offsets are part of the transaction; committing it follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A batch has come one step further; what follows the last step is a `CommittedBatch` or an `AbortedBatch`."""
+
+    lane: str
+    step: BatchStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +78,10 @@ class LaneWatcher(Protocol):
         """A lane changed its state."""
         ...
 
+    def reached(self, event: Reached) -> None:
+        """A batch has come one step further."""
+        ...
+
     def committed(self, event: CommittedBatch) -> None:
         """A batch was committed."""
         ...
@@ -71,6 +95,9 @@ class NoWatcher:
     """Watches nothing."""
 
     def changed(self, event: LaneChange) -> None:
+        """Ignore the event."""
+
+    def reached(self, event: Reached) -> None:
         """Ignore the event."""
 
     def committed(self, event: CommittedBatch) -> None:

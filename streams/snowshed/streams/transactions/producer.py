@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.topics import MAX_RECORD_BYTES
 from snowshed.streams.transactions.errors import Abandoned, Aborted, TransactionError, classify, kafka_error
+from snowshed.streams.transactions.events import BatchStep
 
 __all__ = ["LaneProducer", "Write"]
 
@@ -74,13 +75,20 @@ class LaneProducer:
         """
         self._repeat("init_transactions", self._producer.init_transactions, _CALL_SECONDS)
 
-    def commit(self, writes: Iterable[Write], offsets: list[TopicPartition], group: Any) -> None:
+    def commit(
+        self,
+        writes: Iterable[Write],
+        offsets: list[TopicPartition],
+        group: Any,
+        reached: Callable[[BatchStep], None],
+    ) -> None:
         """Write `writes` and the consumer group's `offsets` in one transaction.
 
         Args:
             writes: the records.
             offsets: the group's new positions.
             group: the consumer's group metadata, by which the broker checks that we still own the partitions.
+            reached: told how far the batch has come.
 
         Raises:
             Aborted: nothing was written; the same batch may be tried again.
@@ -91,6 +99,7 @@ class LaneProducer:
         try:
             for write in writes:
                 self._produce(write)
+            reached(BatchStep.WRITTEN)
             self._repeat(
                 "send_offsets_to_transaction",
                 self._producer.send_offsets_to_transaction,
@@ -98,6 +107,7 @@ class LaneProducer:
                 group,
                 _CALL_SECONDS,
             )
+            reached(BatchStep.OFFSETS_SENT)
             self._repeat("commit_transaction", self._producer.commit_transaction, _CALL_SECONDS)
         except Aborted:
             self._repeat("abort_transaction", self._producer.abort_transaction, _CALL_SECONDS)

@@ -14,7 +14,7 @@ from confluent_kafka.admin._resource import ResourceType
 
 from snowshed.schemas.connection import KafkaConnection, Property
 
-__all__ = ["GroupSettings", "choose", "read_broker_limits"]
+__all__ = ["GroupSettings", "Protocol", "choose", "read_broker_limits"]
 
 log = structlog.get_logger()
 

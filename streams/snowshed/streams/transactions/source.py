@@ -38,6 +38,7 @@ class Source:
         group: group id and protocol.
         topics: full names of the input topics.
         new_lane: makes the lane for an assigned partition.
+        joined: told our member id whenever it changes; empty once we have left.
         fatal: called when this process must leave.
     """
 
@@ -47,9 +48,11 @@ class Source:
         group: GroupSettings,
         topics: list[str],
         new_lane: Callable[[str, int], Lane],
+        *,
+        joined: Callable[[str], None],
         fatal: Callable[[str], None],
     ) -> None:
-        self._topics, self._new_lane, self._fatal = topics, new_lane, fatal
+        self._topics, self._new_lane, self._joined, self._fatal = topics, new_lane, joined, fatal
         self._lanes: dict[Place, Lane] = {}
         self._paused: set[Place] = set()
         self._unplaced: set[Place] = set()
@@ -107,6 +110,7 @@ class Source:
             while not self._stopping.is_set():
                 self._round()
             self._consumer.close()
+            self._note_member("")
         except Exception as error:  # the thread's boundary: a worker that cannot consume must not look alive
             log.exception("source_crashed")
             self._fatal(f"the consumer failed: {type(error).__name__}: {error}")
@@ -128,7 +132,12 @@ class Source:
 
     def _note_membership(self) -> None:
         self._group = self._consumer.consumer_group_metadata()
-        self._member_id = self._consumer.memberid() or ""
+        self._note_member(self._consumer.memberid() or "")
+
+    def _note_member(self, member_id: str) -> None:
+        if member_id != self._member_id:
+            self._member_id = member_id
+            self._joined(member_id)
 
     def _sort(self, messages: list[Message]) -> tuple[Mapping[Place, list[folding.Message]], list[Place]]:
         """Records by partition, and the partitions that were read to their end behind them."""
