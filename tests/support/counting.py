@@ -12,7 +12,7 @@ from snowshed.schemas.errors import SchemaMismatch
 from snowshed.schemas.records import Notice
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Reject, Step
 
-__all__ = ["CountingFold", "Tally", "expected_ids", "payload"]
+__all__ = ["CountingFold", "Numbers", "Tally", "expected_ids", "notice_id", "payload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,12 @@ def expected_ids(numbers: Mapping[str, Sequence[int]]) -> set[str]:
         tally = Tally()
         for number in sequence:
             tally = tally.add(number)
-            ids.add(_notice_id(key, tally))
+            ids.add(notice_id(key, tally))
     return ids
 
 
-def _notice_id(key: str, tally: Tally) -> str:
+def notice_id(key: str, tally: Tally) -> str:
+    """The id of the notice that stands for a tally."""
     return f"{key}:{tally.count}:{tally.checksum}"
 
 
@@ -91,7 +92,7 @@ class CountingFold:
 
 def _notice(key: str, tally: Tally, now: float) -> Notice:
     return Notice(
-        notice_id=_notice_id(key, tally),
+        notice_id=notice_id(key, tally),
         incident_id=key,
         domain="test",
         severity="info",
