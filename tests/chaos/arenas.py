@@ -1,23 +1,24 @@
-"""Where runs take place: the brokers, opened at their first use and kept for later runs."""
+"""Where runs take place: brokers, opened at their first use and kept for later runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+
+from tests.support.cluster import LocalCluster
+from tests.support.proxy import Proxy, proxied_kafka
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.streams.broker import LocalKafka
 
-__all__ = ["Arena", "Arenas", "Single"]
+__all__ = ["Arena", "Arenas", "Cluster", "Single"]
 
-SHORT_SESSIONS = {
+_SHORT_SESSIONS = {
     "group.min.session.timeout.ms": "500",
     "group.consumer.min.session.timeout.ms": "500",
     "group.consumer.session.timeout.ms": "2000",
     "group.consumer.heartbeat.interval.ms": "500",
-    "message.max.bytes": "1100000",
 }
 """So short that a busy machine alone makes members drop out now and then, which is all the better here."""
 
@@ -27,14 +28,22 @@ class Arena:
     """Brokers that a run may use."""
 
     connection: KafkaConnection
-    replication: int = 1
+    replication: int
 
 
 @dataclass(frozen=True, slots=True)
 class Single(Arena):
-    """One broker, which may be killed."""
+    """One broker, which may be killed, and a second way to it that may be cut."""
 
-    broker: LocalKafka = None  # type: ignore[assignment]
+    broker: LocalKafka
+    proxy: Proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster(Arena):
+    """Three brokers; topics have three copies, of which two must be written."""
+
+    nodes: LocalCluster
 
 
 class Arenas:
@@ -42,18 +51,26 @@ class Arenas:
 
     Args:
         stack: closes them.
-        folder: keeps brokers' data.
         tell: progress.
     """
 
-    def __init__(self, stack: ExitStack, folder: Path, tell: Callable[[str], None]) -> None:
-        self._stack, self._folder, self._tell = stack, folder, tell
+    def __init__(self, stack: ExitStack, tell: Callable[[str], None]) -> None:
+        self._stack, self._tell = stack, tell
         self._single: Single | None = None
+        self._cluster: Cluster | None = None
 
     def single(self) -> Single:
         """One broker."""
         if self._single is None:
             self._tell("starting one broker")
-            broker = self._stack.enter_context(LocalKafka(self._folder / "single", extra=SHORT_SESSIONS))
-            self._single = Single(KafkaConnection(broker.bootstrap), 1, broker)
+            broker, proxy = self._stack.enter_context(proxied_kafka(_SHORT_SESSIONS))
+            self._single = Single(KafkaConnection(broker.bootstrap), 1, broker, proxy)
         return self._single
+
+    def cluster(self) -> Cluster:
+        """Three brokers."""
+        if self._cluster is None:
+            self._tell("starting three brokers")
+            nodes = self._stack.enter_context(LocalCluster(_SHORT_SESSIONS))
+            self._cluster = Cluster(KafkaConnection(nodes.bootstrap), 3, nodes)
+        return self._cluster

@@ -6,8 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tests.chaos.arenas import Arena, Arenas
+from tests.chaos.broker_faults import BrokerKills, CoordinatorMoves, Cuts, NodeKills
 from tests.chaos.failpoints import At
-from tests.chaos.faults import AbortedState, AllDead, FailPoints, Fault, Freezes, Kills, Raising, Storm
+from tests.chaos.faults import (
+    AbortedState,
+    AllDead,
+    ClockSteps,
+    Expired,
+    FailPoints,
+    Fault,
+    Freezes,
+    Kills,
+    Raising,
+    Storm,
+)
 from tests.chaos.feeder import Mix
 from tests.chaos.run import Run
 
@@ -29,6 +41,8 @@ class Case:
     mix: Mix = field(default_factory=Mix)
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     arena: Callable[[Arenas], Arena] = Arenas.single
+    protocols: tuple[str, ...] = ("consumer", "classic")
+    """Group protocols, tried in turn by the seed."""
 
 
 def _struck(at: At) -> Case:
@@ -57,9 +71,64 @@ _ALL: tuple[Case, ...] = (
         mix=Mix(aborted=True),
     ),
     Case(
+        "expired",
+        "workers freeze within a transaction until the broker gives it up, and stay in the group meanwhile",
+        (lambda run: Expired(run, 7.0),),
+        environment={"SNOWSHED_SESSION": "30"},
+        protocols=("classic",),
+        seconds=40.0,
+    ),
+    Case(
+        "cut",
+        "the network between one worker and the broker cut beyond the session",
+        (lambda run: Cuts(run, 8.0, 5.0),),
+        seconds=40.0,
+    ),
+    Case(
+        "broker-kill",
+        "the only broker killed with -9 and started again",
+        (lambda run: BrokerKills(run, 12.0),),
+        seconds=60.0,
+    ),
+    Case(
+        "broker-of-three",
+        "one of three brokers killed with -9 and started again",
+        (lambda run: NodeKills(run, 5.0),),
+        seconds=75.0,
+        arena=Arenas.cluster,
+    ),
+    Case(
+        "coordinators",
+        "group and transaction coordinators moved to other brokers and back",
+        (lambda run: CoordinatorMoves(run, 5.0),),
+        seconds=75.0,
+        arena=Arenas.cluster,
+    ),
+    Case(
         "all-dead",
         "all workers killed, nobody back before the transaction time-out",
         (lambda run: AllDead(run, 12.0, 7.0),),
+    ),
+    Case(
+        "clock",
+        "the wall clock of a worker stepped by half a minute, while others die",
+        (lambda run: ClockSteps(run, 1.5), lambda run: Kills(run, 4.0)),
+    ),
+    Case(
+        "mixture",
+        "all of it at random: kills, zombies, cuts, a rule that breaks, bad and aborted records, clock steps",
+        (
+            lambda run: FailPoints(run, *At),
+            lambda run: Freezes(run, 8.0, 3.5),
+            lambda run: Storm(run, 6.0),
+            lambda run: Cuts(run, 9.0, 4.0),
+            lambda run: Raising(run, 0.1),
+            lambda run: AbortedState(run, 2.0),
+            lambda run: ClockSteps(run, 5.0),
+        ),
+        workers=3,
+        mix=Mix(poison=0.005, garbage=0.005, oversized=0.001, aborted=True),
+        seconds=45.0,
     ),
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Producer
 from tests.chaos.failpoints import At, FailPoint
+from tests.support.clock import WorkerClock
 
 from snowshed.schemas.connection import Property
 
@@ -76,12 +77,16 @@ class FailPoints(Fault):
     def arm(self, name: str) -> Mapping[str, str]:
         """Arm every worker that starts while records flow."""
         _ = name
-        if self.run.feeder.done:
+        if self.run.feeder.fed:
             return {}
         where = self.run.random.choice(self._where)
         often = where in {At.IN_RESTORE, At.IN_ASSIGNMENT}
         nth = self.run.random.randint(1, 4) if often else self.run.random.randint(1, 20)
-        return {"CHAOS_FAILPOINT": str(FailPoint(where, nth, self.run.random.randrange(10**6)))}
+        return {"CHAOS_FAILPOINT": str(self.point(where, nth))}
+
+    def point(self, where: At, nth: int) -> FailPoint:
+        """What happens there."""
+        return FailPoint(where, nth, self.run.random.randrange(10**6))
 
 
 class Kills(Periodic):
@@ -165,6 +170,54 @@ class AllDead(Periodic):
             self.run.faults["all workers killed past the transaction time-out"] += 1
         for worker in self.run.pack.bury():
             self.run.postpone(worker.name, now + self._away)
+
+
+class Expired(FailPoints):
+    """Workers that freeze within a transaction until the broker has given it up, and then go on."""
+
+    def __init__(self, run: Run, seconds: float) -> None:
+        super().__init__(run, At.AFTER_PRODUCE, At.AFTER_OFFSETS)
+        self._seconds = seconds
+        self._thaw: dict[str, float] = {}
+
+    def point(self, where: At, nth: int) -> FailPoint:
+        """Freeze instead of dying."""
+        return FailPoint(where, nth, 0, signal.SIGSTOP)
+
+    def tick(self, now: float) -> None:
+        """Wake those that have been frozen for long enough."""
+        for worker in self.run.pack.alive:
+            if worker.stopped and worker.name not in self._thaw:
+                self._thaw[worker.name] = now + self._seconds
+                self.run.faults["frozen beyond the transaction time-out"] += 1
+            elif now >= self._thaw.get(worker.name, now + 1):
+                worker.thaw()
+                del self._thaw[worker.name]
+
+    def settle(self) -> None:
+        """Wake all."""
+        for worker in self.run.pack.alive:
+            worker.thaw()
+
+
+class ClockSteps(Periodic):
+    """The wall clock of one worker stepped half a minute ahead or back."""
+
+    NAME = "w0"
+
+    def __init__(self, run: Run, every: float) -> None:
+        super().__init__(run, every)
+        self._clock = WorkerClock(run.pack.folder)
+
+    def arm(self, name: str) -> Mapping[str, str]:
+        """Give one worker the clock."""
+        return self._clock.environment if name == self.NAME else {}
+
+    def act(self, now: float) -> None:
+        """Step it, now ahead, now back."""
+        _ = now
+        self._clock.step(self.run.random.choice((-60.0, 30.0)) if self._clock.shift > 0 else 30.0)
+        self.run.faults["clock stepped by half a minute or more"] += 1
 
 
 class AbortedState(Periodic):

@@ -65,7 +65,7 @@ class Feeder:
         self._connection, self._topic = connection, topic
         self._rate, self._count, self._keys = rate, int(rate * seconds), keys
         self._random, self._mix = random.Random(seed), mix or Mix()
-        self._stop = threading.Event()
+        self._stop, self._fed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
     def start(self) -> None:
@@ -81,6 +81,11 @@ class Feeder:
         """Wait until everything is acknowledged."""
         self._thread.join(timeout)
         assert not self._thread.is_alive(), "the feeder could not get rid of its records"
+
+    @property
+    def fed(self) -> bool:
+        """Whether everything has been handed to the client, acknowledged or not."""
+        return self._fed.is_set()
 
     @property
     def done(self) -> bool:
@@ -112,8 +117,9 @@ class Feeder:
             value, plain = self._value(number)
             key = f"key-{self._random.randrange(self._keys)}"
             producer.produce(self._topic, value, key, on_delivery=self._noted(number if plain else None))
-        while (left := producer.flush(1)) and not self.failed:
-            _ = left
+        self._fed.set()
+        while producer.flush(1) and not self.failed:
+            pass
         if aborter is not None:
             aborter.settle()
 

@@ -61,6 +61,11 @@ class WorkerProcess:
         return self.process.poll() is None
 
     @property
+    def stopped(self) -> bool:
+        """Whether it has been frozen, perhaps by itself."""
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+    @property
     def vitals(self) -> Vitals:
         """What it holds now."""
         return Vitals.of(self.process.pid)

@@ -12,7 +12,7 @@ from snowshed.schemas.errors import SchemaMismatch
 from snowshed.schemas.records import Notice
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Reject, Step
 
-__all__ = ["CountingFold", "Numbers", "Tally", "expected_ids", "notice_id", "payload"]
+__all__ = ["CountingFold", "Numbers", "Tally", "expected_ids", "notice", "notice_id", "payload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class CountingFold:
                 raise ValueError(f"number {number} is poisonous")
             tally = (changes.get(key) or state.get(key) or Tally()).add(number)
             changes[key] = tally
-            emissions.append(Emission("notices", key, _notice(key, tally, batch.now), "count/1"))
+            emissions.append(Emission("notices", key, notice(key, tally, batch.now), "count/1"))
         return Step(changes, tuple(emissions))
 
     def dump(self, value: Tally) -> bytes:
@@ -90,7 +90,8 @@ class CountingFold:
         return Tally(*json.loads(raw))
 
 
-def _notice(key: str, tally: Tally, now: float) -> Notice:
+def notice(key: str, tally: Tally, now: float) -> Notice:
+    """The notice that stands for a tally."""
     return Notice(
         notice_id=notice_id(key, tally),
         incident_id=key,

@@ -101,6 +101,10 @@ class Fleet:
         wait_until(lambda: running.answers("/readyz"), 60, what=f"{name} is ready")
         return running
 
+    def supervisor(self, command: Sequence[str] = WORKER) -> Running:
+        """Two workers under a supervisor, just started; each serves on a free port."""
+        return self._start("supervisor", command, {"SNOWSHED_PROCESSES": "2", "SNOWSHED_WEB_PORT": "0"}, 0)
+
     def agent(self, *options: str) -> Running:
         """A host agent."""
         return self._start("agent", [sys.executable, "-m", "snowshed.streams.cli", "agent", *options], {}, 0)

@@ -46,8 +46,11 @@ def _topic_row(spec: TopicSpec) -> tuple[str, ...]:
 
 def agent_table() -> str:
     """Each agent, what it reads and what it keeps."""
-    rows = [(f"`{name}`", f"`{topic}`", f"`state.{name}`", f"`journal.{name}`") for name, topic in AGENTS.items()]
-    return _table(("agent", "input", "state", "journal"), rows)
+    rows = [
+        (f"`{name}`", f"`{topic}`", f"`state.{name}`", f"`journal.{name}`", f"`checkpoint.{name}`")
+        for name, topic in AGENTS.items()
+    ]
+    return _table(("agent", "input", "state", "journal", "checkpoint"), rows)
 
 
 def records() -> str:

@@ -26,7 +26,7 @@ from snowshed.schemas.records import (
     TimingBatch,
 )
 
-__all__ = ["AGENTS", "CATALOGUE", "MAX_RECORD_BYTES", "TopicSpec", "Topics", "partition_for"]
+__all__ = ["AGENTS", "CATALOGUE", "MAX_RECORD_BYTES", "OUTPUTS", "TopicSpec", "Topics", "partition_for"]
 
 _DAY = 86_400.0
 _SEGMENTS = 24
@@ -167,6 +167,9 @@ _SHARED = (
         max_bytes=MAX_RECORD_BYTES,
     ),
 )
+OUTPUTS: tuple[str, ...] = tuple(spec.name for spec in _SHARED if spec.written_by != "producers")
+"""The topics that agents write to and share."""
+
 _INPUT_PARTITIONS = {spec.name: spec.partitions for spec in _SHARED}
 
 
@@ -196,10 +199,24 @@ def _state(agent: str, source: str) -> TopicSpec:
     )
 
 
+def _checkpoint(agent: str, source: str) -> TopicSpec:
+    return TopicSpec(
+        name=f"checkpoint.{agent}",
+        key="state key",
+        partitions=_INPUT_PARTITIONS[source],
+        cleanup="delete",
+        retention=_DAY,
+        records=(),
+        written_by=f"agent {agent}",
+        copartitioned_with=source,
+    )
+
+
 CATALOGUE: tuple[TopicSpec, ...] = (
     *_SHARED,
     *(_journal(agent, source) for agent, source in AGENTS.items()),
     *(_state(agent, source) for agent, source in AGENTS.items()),
+    *(_checkpoint(agent, source) for agent, source in AGENTS.items()),
 )
 """Every topic."""
 
@@ -241,7 +258,7 @@ class Topics:
         return name
 
     def partitions(self, short: str) -> int:
-        """How many partitions a topic has; a journal or a state has as many as its agent's input."""
+        """How many partitions a topic has; a journal, a state and a checkpoint have as many as their agent's input."""
         spec = _spec(_spec(short).copartitioned_with or short)
         return self._partitions.get(spec.name, spec.partitions)
 

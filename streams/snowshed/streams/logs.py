@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import logging.config
+import os
 import sys
 from typing import Any, Literal
 
 import structlog
 
-__all__ = ["configure", "logging_config"]
+__all__ = ["WORKER_VARIABLE", "configure", "logging_config"]
 
 Format = Literal["auto", "json", "console"]
 
+WORKER_VARIABLE = "SNOWSHED_WORKER_NUMBER"
+"""Which of several supervised workers this process is; every line it logs then says so."""
+
+
+def _name_worker(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    # No context variable: lanes log from threads of their own, which would not see it.
+    if (number := os.environ.get(WORKER_VARIABLE)) is not None:
+        event.setdefault("worker", int(number))
+    return event
+
+
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
+    _name_worker,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),

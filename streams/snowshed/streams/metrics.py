@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from snowshed.streams.transactions.events import AbortedBatch, CommittedBatch, LaneChange, Reached
+from snowshed.streams.transactions.events import AbortedBatch, Backlog, CommittedBatch, LaneChange, Reached
 from snowshed.streams.transactions.states import LaneState
 
 __all__ = ["Metrics"]
@@ -42,6 +42,12 @@ class Metrics:
         self._lag = Gauge(
             "snowshed_detector_lag_seconds",
             "Age of the newest record of the last batch when it was folded.",
+            ["agent", "partition"],
+            registry=self.registry,
+        )
+        self._backlog = Gauge(
+            "snowshed_backlog_records",
+            "Records in the input that the partition's lane has not yet taken.",
             ["agent", "partition"],
             registry=self.registry,
         )
@@ -85,6 +91,10 @@ class Metrics:
     def aborted(self, event: AbortedBatch) -> None:
         """Count an undone batch."""
         self._aborts.labels(event.agent, event.cause).inc()
+
+    def behind(self, event: Backlog) -> None:
+        """Show a partition's backlog."""
+        self._backlog.labels(event.agent, str(event.partition)).set(event.records)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -116,6 +116,6 @@ def _check_copartitioned(found: Sequence[TopicReport]) -> None:
         have, need = counts[spec.name], counts[source] if source else None
         if have is not None and need is not None and have < need:
             raise ConfigurationError(
-                f"topic {spec.name} has {have} partitions but its input {source} has {need}: "
-                f"add partitions to {spec.name} so that both have the same number"
+                f"topic {spec.name} has {have} partitions but its input {source} has {need}, so keys have moved away "
+                "from their state: stop all workers, then run `snowshed reset`"
             )

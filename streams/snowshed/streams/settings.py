@@ -47,8 +47,12 @@ class WorkerSettings(BaseSettings):
     tick: Annotated[float, Field(gt=0)] = 0.2
     """Seconds between looks at a silent partition."""
     transaction_timeout: Annotated[float, Field(gt=0)] = 10.0
+    checkpoint: Annotated[float, Field(ge=0)] = 900.0
+    """Seconds between two checkpoints of a partition's state, from which a replay can begin; 0 writes none."""
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=0, le=65535)] = 6066
+    processes: Annotated[int, Field(ge=1)] = 1
+    """Worker processes that `snowshed worker` runs; more than one are supervised."""
     log_format: Literal["auto", "json", "console"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -73,6 +77,7 @@ class WorkerSettings(BaseSettings):
             buffer=4 * self.batch,
             tick=self.tick,
             transaction_timeout=self.transaction_timeout,
+            checkpoint=self.checkpoint,
         )
 
     def environment(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ _RELEASED = {
     ("Decision", 1): 239250811,
     ("Notice", 1): 1539315528,
     ("DeadLetter", 1): 1321212760,
+    ("DeadLetter", 2): 944589179,
     ("JournalEntry", 1): 457979029,
 }
 """Bytes with these ids lie on topics: a line may be added here, never changed or removed."""

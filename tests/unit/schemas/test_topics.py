@@ -66,11 +66,12 @@ def test_an_unknown_topic_is_refused_with_the_known_ones() -> None:
     "topics", [Topics(), Topics(partitions=3), Topics(partitions={"timings": 5, "observations": 2})]
 )
 @pytest.mark.parametrize(("agent", "source"), AGENTS.items())
-def test_journal_and_state_have_as_many_partitions_as_their_agents_input(
+def test_what_an_agent_writes_of_itself_has_as_many_partitions_as_its_input(
     topics: Topics, agent: str, source: str
 ) -> None:
     assert topics.partitions(f"journal.{agent}") == topics.partitions(source)
     assert topics.partitions(f"state.{agent}") == topics.partitions(source)
+    assert topics.partitions(f"checkpoint.{agent}") == topics.partitions(source)
 
 
 def test_partition_counts_can_be_set_for_all_topics_or_one_by_one() -> None:
@@ -117,11 +118,12 @@ def test_records_either_expire_or_are_compacted_soon(spec: TopicSpec) -> None:
         assert int(config["segment.ms"]) * 24 == int(config["retention.ms"])
 
 
-def test_a_journal_is_kept_as_long_as_what_it_replays() -> None:
+def test_journals_and_checkpoints_are_kept_as_long_as_what_they_replay() -> None:
     specs = {spec.name: spec for spec in CATALOGUE}
     for agent, source in AGENTS.items():
         assert specs[f"journal.{agent}"].records == (JournalEntry,)
         assert specs[f"journal.{agent}"].retention == specs[source].retention
+        assert specs[f"checkpoint.{agent}"].retention == specs[source].retention
 
 
 def test_what_must_survive_is_compacted() -> None:

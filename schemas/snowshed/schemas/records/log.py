@@ -23,6 +23,13 @@ class DeadLetter:
     """Class of the error."""
     reason: str
     rejected_at: float
+    key_size: int = 0
+    value_size: int = 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether the letter holds only the beginning of its record, which was too large to be wrapped whole."""
+        return self.key_size > len(self.key or b"") or self.value_size > len(self.value or b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

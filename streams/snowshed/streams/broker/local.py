@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
@@ -30,6 +31,14 @@ class _PortTaken(BrokerUnavailable):
     """Another process bound the port between its choice and the broker's start."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Runtime:
+    """What runs a broker."""
+
+    java: Java
+    jars: Path
+
+
 class LocalKafka:
     """One Kafka node in a child process; also a context manager that starts and closes it.
 
@@ -41,7 +50,9 @@ class LocalKafka:
         data: folder that keeps the broker's records, configuration and log between starts; without it a temporary one,
             which `close` removes.
         port: where clients connect; chosen at the first `start` when absent, and kept from then on.
+        controller_port: where the other nodes of a cluster connect; another one at each start when absent.
         extra: broker settings that replace ours.
+        client: librdkafka properties that clients of the broker need, where `extra` asks for more than plain text.
         progress: told of each slow step.
     """
 
@@ -50,14 +61,19 @@ class LocalKafka:
         data: Path | None = None,
         *,
         port: int | None = None,
+        controller_port: int | None = None,
         extra: Mapping[str, str] | None = None,
+        client: Mapping[str, str] | None = None,
         progress: Progress = silent,
     ) -> None:
         self._data = data
         self._temporary = data is None
         self._port = port
+        self._controller_port = controller_port
         self._extra = dict(extra or {})
+        self._client = dict(client or {})
         self._progress = progress
+        self._runtime: _Runtime | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -92,31 +108,55 @@ class LocalKafka:
         """
         if self.pid is not None:
             return self
-        java = find_java()
-        jars = ensure_jars(java, progress=self._progress)
         try:
-            self._start(java, jars, timeout)
+            self._start(timeout)
         except BaseException:
             self.close()
             raise
         return self
 
-    def _start(self, java: Java, jars: Path, timeout: float) -> None:
-        self._prepare_folder()
-        self._progress(f"Starting Apache Kafka {KAFKA_VERSION} on Java {java.version}")
+    def _start(self, timeout: float) -> None:
         fixed = self._port is not None
         for attempt in range(3):
-            client_port, controller_port = free_ports(2)
-            port = self._port if self._port is not None else client_port
             try:
-                self._launch(java, jars, port, controller_port, timeout)
+                self.launch()
+                self.wait_ready(timeout)
             except _PortTaken:
                 self._end(grace=0.0)
                 if fixed or attempt == 2:
                     raise
+                self._port = None
             else:
-                self._port = port
                 return
+
+    def prepare(self) -> _Runtime:
+        """Make what `launch` needs, which else does it; unlike a launch this may be done in any thread."""
+        if self._runtime is None:
+            java = find_java()
+            self._runtime = _Runtime(java, ensure_jars(java, progress=self._progress))
+        self._prepare_folder()
+        if not self._records.is_dir():
+            self._format(self._runtime)
+        return self._runtime
+
+    def launch(self) -> None:
+        """Start the broker without waiting for it, as a node must be that is one of several: alone it serves nobody.
+
+        Raises:
+            BrokerUnavailable: Java or the jars are missing, or the folder or the port is taken.
+        """
+        runtime = self.prepare()
+        client_port, controller_port = free_ports(2)
+        self._port = self._port or client_port
+        self._launch(runtime, self._port, self._controller_port or controller_port)
+
+    def wait_ready(self, timeout: float = 60.0, *, brokers: int = 1) -> None:
+        """Wait until the broker lists that many brokers, itself for example.
+
+        Raises:
+            BrokerUnavailable: the time (seconds) is up or the broker ended.
+        """
+        wait_ready(self.bootstrap, brokers=brokers, timeout=timeout, check=self._check_alive, client=self._client)
 
     def _prepare_folder(self) -> None:
         (self.data / "tmp").mkdir(parents=True, exist_ok=True)
@@ -127,13 +167,12 @@ class LocalKafka:
             )
         (self.data / "log4j2.properties").write_bytes(package_data("log4j2.properties"))
 
-    def _launch(self, java: Java, jars: Path, port: int, controller_port: int, timeout: float) -> None:
+    def _launch(self, runtime: _Runtime, port: int, controller_port: int) -> None:
         if not is_free(port):  # or the readiness check would be answered by a stranger
             raise _PortTaken(f"port {port} is taken by another process; end it or choose another port")
-        if not self._records.is_dir():
-            self._format(java, jars, controller_port)
+        self._progress(f"Starting Apache Kafka {KAFKA_VERSION} on Java {runtime.java.version}")
         properties = self._write_properties("server.properties", self._records, port, controller_port)
-        command = java_command(java, jars, self.data, "kafka.Kafka", str(properties))
+        command = java_command(runtime.java, runtime.jars, self.data, "kafka.Kafka", str(properties))
         with self._open_log() as log:
             self._process = subprocess.Popen(
                 ending_with_parent(command),
@@ -143,7 +182,6 @@ class LocalKafka:
                 start_new_session=True,  # an interrupt at the terminal is for the parent, which then stops the broker
             )
         ownership.claim(self.data, self._process.pid)
-        wait_ready(f"{LOOPBACK}:{port}", timeout=timeout, check=self._check_alive)
 
     @property
     def _records(self) -> Path:
@@ -155,15 +193,15 @@ class LocalKafka:
         path.write_text(as_properties(settings))
         return path
 
-    def _format(self, java: Java, jars: Path, controller_port: int) -> None:
+    def _format(self, runtime: _Runtime) -> None:
         # Under its final name a folder is always completely formatted; ports are not part of it.
         fresh = self.data / "records.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        properties = self._write_properties("format.properties", fresh, 1, controller_port)
+        properties = self._write_properties("format.properties", fresh, 1, 2)
         tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
         with self._open_log() as log:
             done = subprocess.run(
-                java_command(java, jars, self.data, *tool),
+                java_command(runtime.java, runtime.jars, self.data, *tool),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -24,7 +24,14 @@ def _always() -> None:
     """The check of a broker whose process nobody watches."""
 
 
-def wait_ready(bootstrap: str, *, brokers: int = 1, timeout: float = 60.0, check: Callable[[], None] = _always) -> None:
+def wait_ready(
+    bootstrap: str,
+    *,
+    brokers: int = 1,
+    timeout: float = 60.0,
+    check: Callable[[], None] = _always,
+    client: Mapping[str, str] | None = None,
+) -> None:
     """Return as soon as the metadata lists that many brokers.
 
     Args:
@@ -32,6 +39,7 @@ def wait_ready(bootstrap: str, *, brokers: int = 1, timeout: float = 60.0, check
         brokers: how many must be listed.
         timeout: seconds.
         check: called between attempts; ends the wait by raising, for example when the process has died.
+        client: further librdkafka properties, such as `security.protocol`.
 
     Raises:
         BrokerUnavailable: the time is up.
@@ -42,14 +50,15 @@ def wait_ready(bootstrap: str, *, brokers: int = 1, timeout: float = 60.0, check
         "error_cb": _ignore,
         "reconnect.backoff.max.ms": 200,
         "socket.connection.setup.timeout.ms": 2000,
+        **(client or {}),
     }
-    client = AdminClient(configuration)
+    admin = AdminClient(configuration)
     deadline = time.monotonic() + timeout
     listed = 0
     while time.monotonic() < deadline:
         check()
         try:
-            listed = len(client.list_topics(timeout=1).brokers)
+            listed = len(admin.list_topics(timeout=1).brokers)
         except KafkaException:
             listed = 0
         if listed >= brokers:

@@ -23,13 +23,16 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "publish": "Send test events: a heartbeat, timings, a marker or a whole scenario.",
         "watch": "Show the fleet as a live table: nodes, edges, replicas, incidents and decisions.",
         "explain": "Tell an incident in plain words: what happened, what proves it, what was decided.",
-        "replay": "Fold a recorded log again, without a broker.",
+        "replay": "Fold a log again, from a recording or from Kafka.",
+        "dead-letters": "Look at records that could not be used, and put them back once the reason is mended.",
         "record": "Write what stands on the topics to a file that can be replayed.",
         "topics": "List the topics beside what the broker has, and create those it lacks.",
+        "reset": "Empty the agents' states and let folding begin anew; every worker must be stopped.",
         "doctor": "Check this machine and its broker, and say what to mend.",
     }
 )
-"""Every command and its summary; the module of the same name has it as `command`, or as the Typer app `group`."""
+"""Every command and its summary; the module of the same name, hyphens being underscores, has it as `command`, or its
+subcommands as `group`."""
 
 
 def main() -> None:
@@ -83,7 +86,7 @@ def _named(words: Sequence[str]) -> str | None:
 
 
 def _add(app: typer.Typer, name: str, summary: str, flags: Flags) -> None:
-    module = import_module(f"snowshed.streams.cli.{name}")
+    module = import_module(f"snowshed.streams.cli.{name.replace('-', '_')}")
     if not hasattr(module, "group"):
         app.command(name, help=module.command.__doc__)(guarded(module.command, flags))
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-__all__ = ["Child"]
+__all__ = ["Child", "attached_command"]
 
 _RESTART_SPACING = 1.0
 _TAIL_LINES = 12
@@ -40,7 +40,7 @@ class Child:
     ) -> None:
         self.name = words[0]
         self.log = log
-        self._command = [sys.executable, "-m", "snowshed.streams.cli", *words, "--attached"]
+        self._command = attached_command(words)
         self._environment = {**os.environ, **environment}
         self._mirror = mirror
         self._process: subprocess.Popen[bytes] | None = None
@@ -112,6 +112,15 @@ class Child:
                 log.write(line)
                 log.flush()
                 mirror(f"{self.name}: {line.decode(errors='replace').rstrip()}")
+
+
+def attached_command(words: Sequence[str]) -> list[str]:
+    """What runs a command of ours in a process that ends when its standard input closes.
+
+    Args:
+        words: the command and its options.
+    """
+    return [sys.executable, "-m", "snowshed.streams.cli", *words, "--attached"]
 
 
 def _ending(code: int) -> str:

@@ -1,19 +1,23 @@
-"""`snowshed worker`: a Faust worker in this process."""
+"""`snowshed worker`: a Faust worker in this process, or several in processes of their own."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import faust
 import typer
 
-from snowshed.schemas.errors import SnowshedError
+from snowshed.schemas.errors import ConfigurationError, SnowshedError
 from snowshed.streams import logs
 from snowshed.streams.cli.attached import Attached, end_with_standard_input
+from snowshed.streams.cli.children import attached_command
 from snowshed.streams.cli.worker_settings import worker_settings
 from snowshed.streams.hosting import build
+from snowshed.streams.settings import WorkerSettings
+from snowshed.streams.supervision.reports import Misconfigured, Reporter
 
 __all__ = ["command"]
 
@@ -33,15 +37,23 @@ def command(
     policy: Annotated[Path | None, typer.Option(help="Policy file (TOML) (default: built-in).")] = None,
     web_host: Annotated[str | None, typer.Option(help="Where the page listens (default: 127.0.0.1).")] = None,
     web_port: Annotated[int | None, typer.Option(help="Port of the page, 0 for any (default: 6066).")] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers to run, each in a process, its page on the next port (default: 1)."),
+    ] = None,
     log_format: Annotated[str | None, typer.Option(help="auto, json or console (default: auto).")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (default: info).")] = None,
     attached: Attached = False,
+    report: Annotated[int | None, typer.Option(hidden=True, help="File descriptor to tell a supervisor by.")] = None,
 ) -> None:
     """Run a worker: it judges telemetry and takes decisions.
 
     Start several with the same name to share the work or to take over from each other. Every option has a variable
     SNOWSHED_…, and so have those settings that have no option. SIGTERM or Ctrl-C stops a worker in order; exit code 70
     means that another worker has taken its place and that it may simply be started again.
+
+    With --processes a supervisor starts workers again that die, and has the others take over within moments; SIGHUP
+    restarts them one by one.
     """
     settings = worker_settings(
         bootstrap=bootstrap,
@@ -51,16 +63,30 @@ def command(
         policy=policy,
         web_host=web_host,
         web_port=web_port,
+        processes=processes,
         log_format=log_format,
         log_level=log_level,
     )
     logs.configure(settings.log_format, settings.log_level)
-    loop = _event_loop()
-    asyncio.set_event_loop(loop)
-    hosted = build(settings)
     if attached:
         end_with_standard_input()
-    _run(hosted, loop)
+    if settings.processes > 1:
+        from snowshed.streams.supervision.supervise import supervise  # noqa: PLC0415 - no worker needs its imports
+
+        supervise(settings, attached_command(["worker"]), os.environ)
+    else:
+        _work(settings, Reporter(report) if report is not None else None)
+
+
+def _work(settings: WorkerSettings, reporter: Reporter | None) -> None:
+    loop = _event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        _run(build(settings, joined=reporter.tell if reporter is not None else None), loop)
+    except ConfigurationError as error:
+        if reporter is not None:
+            reporter.tell(Misconfigured(str(error)))
+        raise
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:

@@ -9,7 +9,7 @@ from typing import Any
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.topics import partition_for
 from snowshed.streams.folding import Batch, Emission, Message, Step
-from snowshed.streams.replay.offline import Lanes, OfflineLane
+from snowshed.streams.replay.offline import Lanes, OfflineLane, Unfoldable
 from snowshed.streams.replay.recording import Recording
 from snowshed.streams.replay.result import Tally
 
@@ -52,8 +52,8 @@ def fold_by_time(recording: Recording, lanes: Lanes, codec: Codec, tally: Tally)
     inbox = _Inbox(recording.partitions.get(_OBSERVATIONS, 1), codec)
     for now, waiting in steps:
         for place in places:
-            step = _tick(lanes.get(*place), waiting.get(place, []), now, tally)
-            inbox.take_in(step.emissions, now)
+            for step in _tick(lanes.get(*place), waiting.get(place, []), now, tally):
+                inbox.take_in(step.emissions, now)
         for partition, observed in enumerate(inbox.empty()):
             _tick(lanes.get(lanes.agents[_OBSERVATIONS], partition), observed, now, tally)
 
@@ -77,8 +77,24 @@ def _steps(recording: Recording, lanes: Lanes) -> list[tuple[float, Mapping[tupl
     return [*steps]
 
 
-def _tick(lane: OfflineLane, messages: Sequence[Message], now: float, tally: Tally) -> Step[Any]:
-    batch: Batch[Any] = Batch(
+def _tick(lane: OfflineLane, messages: Sequence[Message], now: float, tally: Tally) -> list[Step[Any]]:
+    try:
+        outcome = lane.judged(messages, _frame(lane, messages, now))
+    except Unfoldable:
+        # As a live lane does: by halves, until the record that breaks the fold stands alone.
+        middle = len(messages) // 2
+        halves = (messages[:middle], messages[middle:]) if middle else ()
+        return [step for half in halves for step in _tick(lane, half, now, tally)]
+    if messages or not outcome.step.empty:
+        lane.take_on(outcome)
+        tally.note(outcome.step, outcome.letters, len(messages))
+    else:
+        lane.now = outcome.batch.now
+    return [outcome.step]
+
+
+def _frame(lane: OfflineLane, messages: Sequence[Message], now: float) -> Batch[Any]:
+    return Batch(
         partition=lane.partition,
         first_offset=messages[0].offset if messages else lane.next_offset,
         next_offset=messages[-1].offset + 1 if messages else lane.next_offset,
@@ -88,7 +104,3 @@ def _tick(lane: OfflineLane, messages: Sequence[Message], now: float, tally: Tal
         detector_lag=now - messages[-1].timestamp if messages else 0.0,
         records=None,
     )
-    step, letters, _ = lane.apply(messages, batch)
-    if messages or not step.empty:
-        tally.note(step, letters, len(messages))
-    return step

@@ -7,12 +7,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from snowshed.schemas.codec import Codec
+from snowshed.schemas.errors import ServerUnavailable, SnowshedError
 from snowshed.schemas.records import DeadLetter
 from snowshed.schemas.topics import AGENTS, Topics
 from snowshed.streams.folding import Batch, Fold, Message, Step
+from snowshed.streams.transactions.journal import Applied
 from snowshed.streams.transactions.plan import Plan, Planner, dead_letter
 
-__all__ = ["Lanes", "OfflineLane"]
+__all__ = ["Lanes", "OfflineLane", "Outcome", "Unfoldable"]
+
+
+class Unfoldable(SnowshedError):
+    """The fold raises for a run of records, or for a tick: a live lane would not have committed it as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one batch comes to."""
+
+    batch: Batch[Any]
+    step: Step[Any]
+    letters: tuple[DeadLetter, ...]
+    plan: Plan
 
 
 @dataclass(slots=True)
@@ -28,32 +44,52 @@ class OfflineLane:
     now: float = 0.0
     next_offset: int = 0
 
-    def apply(self, messages: Sequence[Message], frame: Batch[Any]) -> tuple[Step[Any], list[DeadLetter], Plan]:
-        """Fold one batch; a record that the fold cannot take becomes a dead letter, as in a live lane."""
-        decoded = self.fold.decode(messages)
-        batch = replace(frame, records=decoded.records)
-        letters = [
-            dead_letter(self.source, self.partition, reject.message, reject.error, batch.now)
-            for reject in decoded.rejects
-        ]
-        try:
-            step = self.fold.step(self.state, batch)
-        except Exception as error:  # noqa: BLE001 a rule that raises buries the record in a live lane as well
-            step = Step[Any]({})
-            letters = [dead_letter(self.source, self.partition, message, error, batch.now) for message in messages]
-        plan = self.planner.plan(batch, step, letters, len(messages))
-        if messages or not step.empty:
-            self._publish(batch, step)
-        self.now = batch.now
-        return step, letters, plan
+    def resume(self, applied: Applied, values: Mapping[str, bytes]) -> None:
+        """Put the lane where a checkpoint was written."""
+        self.state = {key: self.fold.load(raw) for key, raw in values.items()}
+        self.version, self.now, self.next_offset = applied.version, applied.now, applied.next_offset
 
-    def _publish(self, batch: Batch[Any], step: Step[Any]) -> None:
-        for key, value in step.changes.items():
+    def judged(self, messages: Sequence[Message], frame: Batch[Any]) -> Outcome:
+        """Fold one batch without taking on its changes; a record that cannot be folded becomes a dead letter.
+
+        Raises:
+            Unfoldable: the fold raises, and it is not for a record that stands alone.
+        """
+        try:
+            decoded = self.fold.decode(messages)
+            batch = replace(frame, records=decoded.records)
+            letters = [
+                dead_letter(self.source, self.partition, reject.message, reject.error, batch.now)
+                for reject in decoded.rejects
+            ]
+            return self._outcome(batch, self.fold.step(self.state, batch), letters, len(messages))
+        except ServerUnavailable:
+            raise
+        except Exception as error:  # what a live lane narrows down to one record, and sets that aside
+            if len(messages) != 1:
+                raise Unfoldable(f"{type(error).__name__}: {error}") from error
+            return self.buried(messages[0], error, frame)
+
+    def buried(self, message: Message, error: Exception, frame: Batch[Any]) -> Outcome:
+        """What it comes to that a live lane set one record aside because of `error`."""
+        letter = dead_letter(self.source, self.partition, message, error, frame.now)
+        return self._outcome(frame, Step({}), [letter], 1)
+
+    def take_on(self, outcome: Outcome) -> None:
+        """Change the state as a live lane does once a batch is committed."""
+        for key, value in outcome.step.changes.items():
             if value is None:
                 self.state.pop(key, None)
             else:
                 self.state[key] = value
-        self.version, self.next_offset = batch.version, batch.next_offset
+        self.pass_by(outcome.batch)
+
+    def pass_by(self, batch: Batch[Any]) -> None:
+        """Go on behind a batch."""
+        self.version, self.now, self.next_offset = batch.version, batch.now, batch.next_offset
+
+    def _outcome(self, batch: Batch[Any], step: Step[Any], letters: list[DeadLetter], records: int) -> Outcome:
+        return Outcome(batch, step, tuple(letters), self.planner.plan(batch, step, letters, records))
 
 
 class Lanes:
@@ -67,7 +103,11 @@ class Lanes:
     def get(self, agent: str, partition: int) -> OfflineLane:
         """The lane of an agent's partition."""
         if (agent, partition) not in self._lanes:
-            fold, source = self._folds[agent], self._topics.full(AGENTS[agent])
-            planner = Planner(fold, self._topics, self._codec, source, partition)
-            self._lanes[agent, partition] = OfflineLane(fold, planner, source, partition)
+            self._lanes[agent, partition] = self.fresh(agent, partition)
         return self._lanes[agent, partition]
+
+    def fresh(self, agent: str, partition: int) -> OfflineLane:
+        """A lane of an agent's partition that has folded nothing yet."""
+        fold, source = self._folds[agent], self._topics.full(AGENTS[agent])
+        planner = Planner(fold, self._topics, self._codec, source, partition)
+        return OfflineLane(fold, planner, source, partition)

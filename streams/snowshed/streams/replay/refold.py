@@ -1,9 +1,10 @@
-"""Folds the very batches of a live run and compares what they give with what the live run wrote."""
+"""Folds the very batches of a live run and compares what they give with what the live run journalled."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from snowshed.schemas.codec import Codec
@@ -11,48 +12,127 @@ from snowshed.schemas.errors import SnowshedError
 from snowshed.schemas.records import JournalEntry
 from snowshed.schemas.topics import AGENTS
 from snowshed.streams.folding import Batch, Message
-from snowshed.streams.replay.offline import Lanes, OfflineLane
-from snowshed.streams.replay.recording import Recording
-from snowshed.streams.replay.result import Difference, Tally
+from snowshed.streams.replay.differences import Difference, Kind
+from snowshed.streams.replay.offline import OfflineLane, Outcome, Unfoldable
+from snowshed.streams.replay.starts import Flaw
+from snowshed.streams.transactions.errors import Unwritable
 from snowshed.streams.transactions.journal import digest
-from snowshed.streams.transactions.plan import Plan
 
-__all__ = ["refold"]
-
-
-def refold(recording: Recording, agent: str, lanes: Lanes, codec: Codec, tally: Tally) -> None:
-    """Fold the journalled batches of one agent and compare each with what the live run wrote."""
-    inputs: defaultdict[int, list[Message]] = defaultdict(list)
-    for record in recording.of(AGENTS[agent]):
-        inputs[record.partition].append(record.message)
-    for record in recording.of(f"journal.{agent}"):
-        entry = codec.decode(record.message.value)
-        if not isinstance(entry, JournalEntry):
-            raise SnowshedError(f"journal.{agent}[{record.partition}]@{record.message.offset} is not a journal entry")
-        lane = lanes.get(agent, entry.partition)
-        messages = [
-            message for message in inputs[entry.partition] if entry.first_offset <= message.offset < entry.next_offset
-        ]
-        step, letters, plan = lane.apply(messages, _journalled(entry))
-        tally.note(step, letters, len(messages))
-        reason = _difference(entry, lane, messages, plan)
-        if reason:
-            tally.differences.append(Difference(agent, entry.partition, entry.version, reason))
-        else:
-            tally.verified += 1
+__all__ = ["Inputs", "Refolded", "flawed", "journalled", "refold"]
 
 
-def _difference(entry: JournalEntry, lane: OfflineLane, messages: Sequence[Message], plan: Plan) -> str:
-    if len(messages) != entry.records:
-        return f"the recording has {len(messages)} of the batch's {entry.records} records"
-    if len(plan.outputs) != entry.emissions:
-        return f"{len(plan.outputs)} outputs, not {entry.emissions}"
-    if digest((write.key, write.value) for write in plan.outputs) != entry.digest:
-        return f"the outputs of {lane.source} differ in their contents"
+@dataclass(frozen=True, slots=True)
+class Refolded:
+    """One journalled batch, folded again."""
+
+    entry: JournalEntry
+    records: int
+    """Input records that it had now."""
+    outcome: Outcome | None
+    """None where the fold raised, though it did not for the live run."""
+    refused: bool
+    """Whether the live run set its record aside because the broker refused the outputs: no fold can show that."""
+    reason: str
+    """How it differs from what the journal says; empty where it does not."""
+
+    @property
+    def difference(self) -> Difference:
+        """The batch's difference; only where `reason` says that there is one."""
+        return _of_entry(Kind.BATCH, self.entry, self.reason)
+
+
+class Inputs:
+    """A partition's input in order, taken batch by batch."""
+
+    def __init__(self, messages: Iterable[Message]) -> None:
+        self._messages = iter(messages)
+        self._ahead: deque[Message] = deque()
+
+    def until(self, offset: int) -> list[Message]:
+        """What comes before `offset` and has not been taken yet."""
+        taken: list[Message] = []
+        while (message := self._next()) is not None:
+            if message.offset >= offset:
+                self._ahead.append(message)
+                break
+            taken.append(message)
+        return taken
+
+    def _next(self) -> Message | None:
+        return self._ahead.popleft() if self._ahead else next(self._messages, None)
+
+
+def journalled(codec: Codec, agent: str, record: Message) -> JournalEntry:
+    """The journal entry in a record.
+
+    Raises:
+        SnowshedError: it is something else.
+    """
+    entry = codec.decode(record.value)
+    if not isinstance(entry, JournalEntry):
+        raise SnowshedError(
+            f"journal.{agent}@{record.offset} holds a {type(entry).__name__}: something else writes to the journal"
+        )
+    return entry
+
+
+def refold(lane: OfflineLane, entries: Iterable[JournalEntry], inputs: Inputs) -> Iterator[Refolded]:
+    """Fold the batches of a lane's journal one by one; those that the lane's state already has are passed over."""
+    for entry in entries:
+        if entry.version > lane.version:
+            yield _refolded(lane, entry, inputs.until(entry.next_offset))
+
+
+def _refolded(lane: OfflineLane, entry: JournalEntry, messages: list[Message]) -> Refolded:
+    frame = _frame(entry)
+    try:
+        outcome = lane.judged(messages, frame)
+    except Unfoldable as error:
+        lane.pass_by(frame)
+        return Refolded(entry, len(messages), None, False, f"the fold fails: {error}")
+    refused = not outcome.letters and len(messages) == entry.records == entry.dead_letters == entry.emissions == 1
+    if refused:
+        outcome = lane.buried(messages[0], Unwritable("what the broker said is no part of the input"), frame)
+    lane.take_on(outcome)
+    return Refolded(entry, len(messages), outcome, refused, _difference(entry, messages, outcome, refused=refused))
+
+
+def _difference(entry: JournalEntry, messages: list[Message], outcome: Outcome, *, refused: bool) -> str:
+    outputs = outcome.plan.outputs
+    skipped = sum(message.offset < entry.first_offset for message in messages)
+    if skipped:
+        return f"{skipped} records before offset {entry.first_offset} of {AGENTS[entry.agent]} were never folded"
+    for found, told, what in (
+        (len(messages), entry.records, "records"),
+        (len(outcome.letters), entry.dead_letters, "dead letters"),
+        (len(outputs), entry.emissions, "outputs"),
+    ):
+        if found != told:
+            return f"{found} {what}, while the journal says {told}"
+    if not refused and digest((write.key, write.value) for write in outputs) != entry.digest:
+        return "the outputs have another digest than the journal says"
     return ""
 
 
-def _journalled(entry: JournalEntry) -> Batch[Any]:
+def flawed(flaw: Flaw) -> Difference:
+    """The difference that a flaw of the journal is."""
+    return _of_entry(Kind.JOURNAL, flaw.entry, flaw.reason)
+
+
+def _of_entry(kind: Kind, entry: JournalEntry, reason: str) -> Difference:
+    return Difference(
+        kind=kind,
+        agent=entry.agent,
+        partition=entry.partition,
+        version=entry.version,
+        at=entry.now,
+        reason=reason,
+        first_offset=entry.first_offset,
+        next_offset=entry.next_offset,
+    )
+
+
+def _frame(entry: JournalEntry) -> Batch[Any]:
     return Batch(
         partition=entry.partition,
         first_offset=entry.first_offset,

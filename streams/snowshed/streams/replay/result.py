@@ -8,18 +8,9 @@ from typing import Any
 
 from snowshed.schemas.records import DeadLetter, Decision, Incident, Record
 from snowshed.streams.folding import Step
+from snowshed.streams.replay.differences import Difference, Unproved
 
-__all__ = ["Difference", "ReplayResult", "Tally"]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A batch whose outputs are not those of the live run."""
-
-    agent: str
-    partition: int
-    version: int
-    reason: str
+__all__ = ["ReplayResult", "Tally"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +21,11 @@ class ReplayResult:
     records: int
     verified: int
     """Batches whose outputs have the digest that the live run journalled."""
+    refused: int
+    """Batches whose record the live run set aside because the broker refused the outputs: no fold can show that."""
     differences: tuple[Difference, ...]
+    unproved: tuple[Unproved, ...]
+    """Partitions that were not folded, because the recording does not hold what their state hung on."""
     incidents: tuple[Incident, ...]
     """Each incident's last form, in the order they opened."""
     decisions: tuple[Decision, ...]
@@ -45,7 +40,9 @@ class Tally:
     batches: int = 0
     records: int = 0
     verified: int = 0
+    refused: int = 0
     differences: list[Difference] = field(default_factory=list[Difference])
+    unproved: list[Unproved] = field(default_factory=list[Unproved])
     incidents: dict[str, Incident] = field(default_factory=dict[str, Incident])
     decisions: list[Decision] = field(default_factory=list[Decision])
     letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
@@ -70,7 +67,9 @@ class Tally:
             batches=self.batches,
             records=self.records,
             verified=self.verified,
+            refused=self.refused,
             differences=tuple(self.differences),
+            unproved=tuple(self.unproved),
             incidents=tuple(sorted(self.incidents.values(), key=lambda incident: incident.opened_at)),
             decisions=tuple(sorted(self.decisions, key=lambda decision: decision.issued_at)),
             dead_letters=tuple(self.letters),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -17,24 +18,39 @@ from confluent_kafka import TopicPartition
 from snowshed.schemas.errors import ServerUnavailable, SnowshedError
 from snowshed.schemas.records import DeadLetter
 from snowshed.streams.folding import Batch, Decoded, Fold, Message, Step
+from snowshed.streams.transactions.checkpoint import due
 from snowshed.streams.transactions.clock import BrokerClock
 from snowshed.streams.transactions.context import LaneContext
-from snowshed.streams.transactions.errors import Aborted, Disowned, Unwritable
+from snowshed.streams.transactions.errors import Aborted, Stuck, Unjudged, Unwritable
 from snowshed.streams.transactions.events import AbortedBatch, BatchStep, CommittedBatch, Reached
 from snowshed.streams.transactions.journal import Applied
 from snowshed.streams.transactions.judge import JudgeUnavailable, Work
+from snowshed.streams.transactions.letters import Letters
 from snowshed.streams.transactions.plan import Plan, Planner, dead_letter
 from snowshed.streams.transactions.poison import Retry
 from snowshed.streams.transactions.producer import LaneProducer
+from snowshed.streams.transactions.rereading import headers_at
 from snowshed.streams.transactions.restore import Restored
 
 __all__ = ["Applier"]
 
 log = structlog.get_logger()
 
+_MAX_UNANSWERED = 5
+"""Times that nobody judges a batch before the process leaves; a judge waits half a minute each time."""
+
 
 class _FoldFailed(SnowshedError):
     """The fold raised, or what it gave cannot be serialised."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Burial:
+    """A record that cannot be applied, and its letter, still to be committed."""
+
+    message: Message
+    batch: Batch[Any]
+    letters: Letters
 
 
 class Applier:
@@ -70,6 +86,8 @@ class Applier:
         self._caught_up = False
         self._skipped = 0
         self._retry = Retry(0)
+        self._unanswered = 0
+        self._burial: _Burial | None = None
 
     @property
     def idle(self) -> bool:
@@ -98,26 +116,29 @@ class Applier:
         if not messages and not self._caught_up:
             return True
         try:
-            return self._try(messages, clock)
+            return self._bury(self._burial) if self._burial else self._try(messages, clock)
         except Aborted as error:
-            self._report(messages, "membership" if isinstance(error, Disowned) else "broker", error)
+            self._report(messages, error.cause, error)
             return False
 
     def _try(self, messages: list[Message], clock: BrokerClock) -> bool:
         try:
             self._fold_and_commit(messages, clock)
         except (_FoldFailed, Unwritable) as error:
-            self._report(messages, "output" if isinstance(error, Unwritable) else "fold", error)
+            self._report(messages, error.cause if isinstance(error, Unwritable) else "fold", error)
             if not messages:
                 return False
             if not self._retry.isolated:
                 self._retry = self._retry.failed()
                 return True
-            self._bury(messages[0], error, clock)
-            messages = messages[:1]
-        self._waiting = self._waiting[len(messages) :]
-        self._retry = Retry(len(self._waiting))
+            self._burial = self._burial_of(messages[0], error, clock)
+            return True
+        self._go_on_behind(len(messages))
         return True
+
+    def _go_on_behind(self, count: int) -> None:
+        self._waiting = self._waiting[count:]
+        self._retry = Retry(len(self._waiting))
 
     def _fold_and_commit(self, messages: list[Message], clock: BrokerClock) -> None:
         started = time.perf_counter()
@@ -127,10 +148,7 @@ class Applier:
         if not messages and step.empty:
             self._now = batch.now
             return
-        letters = [
-            dead_letter(self._source, self._partition, reject.message, reject.error, batch.now)
-            for reject in decoded.rejects
-        ]
+        letters = self._letters([(reject.message, reject.error) for reject in decoded.rejects], batch.now)
         self._commit(batch, step, letters, records=len(messages), started=started)
 
     def _decode(self, messages: list[Message]) -> Decoded[Any]:
@@ -143,23 +161,59 @@ class Applier:
 
     def _step(self, batch: Batch[Any]) -> Step[Any]:
         try:
-            return self._context.judge.judge(Work(self._fold, self._state, batch))
+            step = self._context.judge.judge(Work(self._fold, self._state, batch))
         except JudgeUnavailable as error:
-            raise Aborted(str(error)) from error
+            self._unanswered += 1
+            if self._unanswered >= _MAX_UNANSWERED:
+                raise Stuck(
+                    f"agent {self._fold.agent} did not judge a batch of partition {self._partition} {_MAX_UNANSWERED} "
+                    f"times running ({error}): the fold hangs, or the machine is starved"
+                ) from error
+            raise Unjudged(str(error)) from error
         except Exception as error:  # a rule that raises must not take the partition down with it
+            self._unanswered = 0
             raise _FoldFailed(f"{type(error).__name__}: {error}") from error
+        self._unanswered = 0
+        return step
 
-    def _bury(self, message: Message, error: SnowshedError, clock: BrokerClock) -> None:
-        """Put the one record that cannot be applied among the dead letters and go on behind it."""
+    def _burial_of(self, message: Message, error: SnowshedError, clock: BrokerClock) -> _Burial:
         batch = self._batch([message], None, clock)
-        letter = dead_letter(self._source, self._partition, message, error.__cause__ or error, batch.now)
-        log.error("record_buried", lane=self._lane, offset=message.offset, reason=letter.reason)
-        self._commit(batch, Step({}), [letter], records=1, started=time.perf_counter())
+        letters = self._letters([(message, self._cause(message, error))], batch.now)
+        log.error("record_buried", lane=self._lane, offset=message.offset, reason=letters.plain[0].reason)
+        return _Burial(message, batch, letters)
 
-    def _commit(
-        self, batch: Batch[Any], step: Step[Any], letters: list[DeadLetter], *, records: int, started: float
-    ) -> None:
-        plan = self._plan(batch, step, letters, records)
+    def _bury(self, burial: _Burial) -> bool:
+        """Put the one record that cannot be applied among the dead letters and go on behind it.
+
+        It stays to be done until it is committed. Folding the record again in between would fail again, and a write
+        that the broker refused for its size makes it refuse the next one as well, for a gap in the sequence.
+        """
+        try:
+            self._commit(burial.batch, Step({}), burial.letters, records=1, started=time.perf_counter())
+        except Unwritable as error:
+            self._report([burial.message], "output", error)
+            self._burial = replace(burial, letters=burial.letters.cut())
+            return self._burial != burial
+        self._burial = None
+        self._go_on_behind(1)
+        return True
+
+    def _cause(self, message: Message, error: SnowshedError) -> BaseException:
+        """What is wrong with a record: an unreadable one whose letter was too large has an error of its own."""
+        rejects = self._decode([message]).rejects if isinstance(error, Unwritable) else ()
+        return rejects[0].error if rejects else error.__cause__ or error
+
+    def _letters(self, causes: Sequence[tuple[Message, BaseException]], now: float) -> Letters:
+        plain = [dead_letter(self._source, self._partition, message, error, now) for message, error in causes]
+        offsets = [letter.offset for letter in plain]
+        context = self._context
+        return Letters.with_headers(
+            plain, headers_at(context.connection, context.app, self._source, self._partition, offsets)
+        )
+
+    def _commit(self, batch: Batch[Any], step: Step[Any], letters: Letters, *, records: int, started: float) -> None:
+        plan = self._plan(batch, step, letters.plain, records)
+        plan = replace(plan, outputs=letters.post(plan.outputs, self._context.codec))
         folded = time.perf_counter()
         self._reached(BatchStep.FOLDED)
         offsets = [TopicPartition(self._source, self._partition, batch.next_offset)]
@@ -172,7 +226,7 @@ class Applier:
                 partition=self._partition,
                 records=records,
                 emissions=len(plan.outputs),
-                dead_letters=len(letters),
+                dead_letters=len(letters.plain),
                 skipped=self._skipped,
                 fold_seconds=folded - started,
                 commit_seconds=time.perf_counter() - folded,
@@ -181,9 +235,10 @@ class Applier:
         )
         self._skipped = 0
 
-    def _plan(self, batch: Batch[Any], step: Step[Any], letters: list[DeadLetter], records: int) -> Plan:
+    def _plan(self, batch: Batch[Any], step: Step[Any], letters: Sequence[DeadLetter], records: int) -> Plan:
+        due_now = due(self._lane, self._applied.now, batch.now, self._context.limits.checkpoint)
         try:
-            return self._planner.plan(batch, step, letters, records)
+            return self._planner.plan(batch, step, letters, records, checkpoint=self._state if due_now else None)
         except ServerUnavailable as error:
             raise Aborted(str(error)) from error
         except Exception as error:  # an output that cannot be serialised is the rule's fault as much as one that raises

@@ -24,10 +24,13 @@ class LaneLimits:
     """Messages in one transaction."""
     buffer: int = 20_000
     """Waiting messages at which the partition pauses."""
-    buffer_bytes: int = 64 * 1024 * 1024
+    buffer_bytes: int = 16 * 1024 * 1024
+    """Bytes of waiting messages at which the partition pauses: a worker may hold dozens of them."""
     tick: float = 0.2
     """Seconds between ticks of an idle lane."""
     transaction_timeout: float = 10.0
+    checkpoint: float = 900.0
+    """Seconds of the log's time between two checkpoints of a lane's state, 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Core:
     ) -> None:
         self._folds = {topics.full(AGENTS[name]): fold for name, fold in folds.items()}
         self._fatal, self._stopping = fatal, False
-        self._restorer = Restorer(connection, group.group)
+        self._restorer = Restorer(connection, group.group, sorted(self._folds))
         self._source = Source(connection, group, sorted(self._folds), self._new_lane, joined=joined, fatal=self._leave)
         self._context = LaneContext(
             connection=connection,

@@ -8,7 +8,16 @@ from typing import Protocol
 
 from snowshed.streams.transactions.states import LaneState
 
-__all__ = ["AbortedBatch", "BatchStep", "CommittedBatch", "LaneChange", "LaneWatcher", "NoWatcher", "Reached"]
+__all__ = [
+    "AbortedBatch",
+    "Backlog",
+    "BatchStep",
+    "CommittedBatch",
+    "LaneChange",
+    "LaneWatcher",
+    "NoWatcher",
+    "Reached",
+]
 
 
 class BatchStep(Enum):
@@ -71,6 +80,15 @@ class AbortedBatch:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many records stand in a partition that its lane has not yet taken."""
+
+    agent: str
+    partition: int
+    records: int
+
+
 class LaneWatcher(Protocol):
     """Receives lanes' events, from lanes' threads."""
 
@@ -90,6 +108,10 @@ class LaneWatcher(Protocol):
         """A batch was undone."""
         ...
 
+    def behind(self, event: Backlog) -> None:
+        """A partition's backlog was looked at, as it is about once a second."""
+        ...
+
 
 class NoWatcher:
     """Watches nothing."""
@@ -104,4 +126,7 @@ class NoWatcher:
         """Ignore the event."""
 
     def aborted(self, event: AbortedBatch) -> None:
+        """Ignore the event."""
+
+    def behind(self, event: Backlog) -> None:
         """Ignore the event."""

@@ -13,13 +13,17 @@ import structlog
 from confluent_kafka import KafkaException, TopicPartition
 
 from snowshed.schemas.errors import SnowshedError
+from snowshed.schemas.topics import OUTPUTS
 from snowshed.streams.folding import Fold, Message
 from snowshed.streams.transactions.applying import Applier
 from snowshed.streams.transactions.buffer import LaneBuffer
 from snowshed.streams.transactions.clock import BrokerClock
 from snowshed.streams.transactions.context import LaneContext
-from snowshed.streams.transactions.errors import Abandoned, Fenced
-from snowshed.streams.transactions.events import LaneChange
+from snowshed.streams.transactions.errors import Abandoned, Aborted, Fenced, Hanging
+from snowshed.streams.transactions.events import Backlog, LaneChange
+from snowshed.streams.transactions.hanging import Place, Question
+from snowshed.streams.transactions.journal import Applied
+from snowshed.streams.transactions.plan import origin
 from snowshed.streams.transactions.producer import LaneProducer
 from snowshed.streams.transactions.restore import Restored
 from snowshed.streams.transactions.states import LaneEvent, LaneState, next_state
@@ -30,6 +34,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _BACK_OFF_SECONDS = 0.2
+_PURGES = 10
+"""Times to try to abort what hangs before the lane gives up."""
 
 
 class _Closing(SnowshedError):
@@ -55,8 +61,8 @@ class Lane:
         self._life, self._life_since = LaneState.CLAIMED, time.monotonic()
         self._closing, self._lost, self._abandon = threading.Event(), threading.Event(), threading.Event()
         self._clock = BrokerClock(stand_in=time.monotonic() - time.time())
-        self.start_offset = 0
-        """Where the state ends and reading begins; known once the lane is open."""
+        self.wanted = 0
+        """The next offset to be read; where the state ends, once the lane is open."""
         self._thread = threading.Thread(target=self._run, name=f"snowshed-lane-{self.name}", daemon=True)
 
     # What the consumer's thread calls.
@@ -68,7 +74,13 @@ class Lane:
     def offer(self, messages: Sequence[Message]) -> None:
         """Hand over messages in offset order."""
         self._clock = self._clock.observe(time.monotonic(), messages[-1].timestamp)
+        self.wanted = messages[-1].offset + 1
         self._buffer.extend(messages)
+
+    def measure(self, end: int) -> None:
+        """Tell the watcher how far the partition's end lies ahead."""
+        records = max(0, end - self.wanted) + len(self._buffer)
+        self._context.watcher.behind(Backlog(self._fold.agent, self.partition, records))
 
     def reached_end(self) -> None:
         """Note that the partition has been read to its end."""
@@ -137,24 +149,30 @@ class Lane:
             self._release("the group takes the partition back")
 
     def _live(self) -> None:
-        limits = self._context.limits
         self._enter(LaneEvent.STARTED, "assigned")
         producer = LaneProducer(
             self._context.connection,
             f"{self._context.app}-{self.name}",
-            timeout=limits.transaction_timeout,
+            timeout=self._context.limits.transaction_timeout,
             abandon=self._abandon,
         )
+        try:
+            self._open(producer)
+        finally:
+            producer.close()
+
+    def _open(self, producer: LaneProducer) -> None:
         producer.fence()
         self._enter(LaneEvent.FENCED_PREDECESSOR, "predecessor fenced")
         restored = self._restore()
-        self.start_offset = restored.applied.next_offset
+        self._purge(producer, restored.applied)
+        self.wanted = restored.applied.next_offset
         applier = Applier(self._context, self._fold, self.source, self.partition, producer=producer, restored=restored)
         self._enter(LaneEvent.RESTORED, f"{len(restored.values)} keys up to offset {restored.applied.next_offset}")
         while not self._closing.is_set():
             if applier.idle:
-                self._buffer.wait(limits.tick)
-                messages, caught_up = self._buffer.take(limits.batch)
+                self._buffer.wait(self._context.limits.tick)
+                messages, caught_up = self._buffer.take(self._context.limits.batch)
                 applier.take(messages, caught_up=caught_up)
             if not self._closing.is_set() and not applier.turn(self._clock):
                 self._closing.wait(_BACK_OFF_SECONDS)
@@ -165,6 +183,37 @@ class Lane:
             self._context.restorer.restore(
                 TopicPartition(self.source, self.partition), TopicPartition(state_topic, self.partition)
             )
+        )
+
+    def _purge(self, producer: LaneProducer, applied: Applied) -> None:
+        """Abort what a broker that crashed left hanging of the predecessor's last transaction."""
+        hanging: frozenset[Place] = frozenset()
+        for _ in range(_PURGES):
+            hanging = self._await(self._context.restorer.hanging(self._question(applied)))
+            if not hanging:
+                return
+            log.error("hanging_transaction", lane=self.name, partitions=sorted(hanging), consequence="aborting it")
+            offsets = [TopicPartition(self.source, self.partition, applied.next_offset)]
+            try:
+                producer.purge(sorted(hanging), offsets, self._context.group())
+            except Aborted as error:
+                log.warning("purge_repeated", lane=self.name, reason=str(error))
+                producer.abort()
+                self._closing.wait(_BACK_OFF_SECONDS)
+        raise Hanging(
+            f"records of a transaction that never ended stay on {', '.join(map(str, sorted(hanging)))}: see that all "
+            "brokers run, then end it with `kafka-transactions.sh abort`"
+        )
+
+    def _question(self, applied: Applied) -> Question:
+        agent, full = self._fold.agent, self._context.topics.full
+        return Question(
+            own=frozenset(
+                Place(full(f"{kind}.{agent}"), self.partition) for kind in ("state", "journal", "checkpoint")
+            ),
+            shared=frozenset(map(full, OUTPUTS)),
+            origin=origin(agent, self.partition),
+            applied_at=applied.now,
         )
 
     def _await(self, future: Future[T]) -> T:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from snowshed.schemas.cloudevents import headers
@@ -13,10 +14,15 @@ from snowshed.schemas.identity import decision_id
 from snowshed.schemas.records import DeadLetter
 from snowshed.schemas.topics import Topics
 from snowshed.streams.folding import Batch, Emission, Fold, Message, Step
+from snowshed.streams.transactions.checkpoint import CheckpointMark, overlaid
 from snowshed.streams.transactions.journal import APPLIED_KEY, Applied, digest, entry
+from snowshed.streams.transactions.letters import bounded
 from snowshed.streams.transactions.producer import Write
 
-__all__ = ["Plan", "Planner", "dead_letter"]
+__all__ = ["Plan", "Planner", "dead_letter", "origin"]
+
+_REASON_LENGTH = 4_000
+"""Characters of a reason: an error's text may quote the record that caused it."""
 
 _EMPTY_HEADERS: list[tuple[str, str | bytes | None]] = []
 
@@ -29,11 +35,13 @@ class Plan:
     bookkeeping: tuple[Write, ...]
     """State changes, the journal entry and the applied-up-to mark."""
     applied: Applied
+    checkpoint: Iterator[Write] = field(default_factory=lambda: iter(()))
+    """The whole state after the batch, where a checkpoint is due: serialised key by key while it is taken."""
 
     @property
-    def writes(self) -> tuple[Write, ...]:
-        """Everything, outputs first."""
-        return self.outputs + self.bookkeeping
+    def writes(self) -> Iterator[Write]:
+        """Everything, outputs first; to be taken once."""
+        return chain(self.outputs, self.bookkeeping, self.checkpoint)
 
 
 class Planner:
@@ -52,10 +60,27 @@ class Planner:
         self._source, self._partition = source, partition
         self._state_topic = topics.full(f"state.{fold.agent}")
         self._journal_topic = topics.full(f"journal.{fold.agent}")
-        self._origin = f"/snowshed/{fold.agent}/{partition}"
+        self._checkpoint_topic = topics.full(f"checkpoint.{fold.agent}")
+        self._origin = origin(fold.agent, partition)
 
-    def plan(self, batch: Batch[Any], step: Step[Any], letters: Sequence[DeadLetter], records: int) -> Plan:
-        """The transaction for one batch, its step and its dead letters."""
+    def plan(
+        self,
+        batch: Batch[Any],
+        step: Step[Any],
+        letters: Sequence[DeadLetter],
+        records: int,
+        *,
+        checkpoint: Mapping[str, Any] | None = None,
+    ) -> Plan:
+        """The transaction for one batch, its step and its dead letters.
+
+        Args:
+            batch: what was folded.
+            step: what it came to.
+            letters: its records that could not be used.
+            records: how many records it had.
+            checkpoint: the state before the batch, where a checkpoint of the state after it is due.
+        """
         emissions = [*step.emissions, *(_letter_emission(letter) for letter in letters)]
         outputs = tuple(self._output(batch, index, emission) for index, emission in enumerate(emissions))
         applied = Applied(batch.next_offset, batch.version, batch.now)
@@ -73,7 +98,9 @@ class Planner:
             self._own(self._journal_topic, b"%d" % self._partition, self._codec.encode(journal)),
             self._own(self._state_topic, APPLIED_KEY, applied.dump()),
         )
-        return Plan(outputs, bookkeeping, applied)
+        if checkpoint is None:
+            return Plan(outputs, bookkeeping, applied)
+        return Plan(outputs, bookkeeping, applied, self._checkpoint(checkpoint, step, applied))
 
     def _output(self, batch: Batch[Any], index: int, emission: Emission) -> Write:
         identity = decision_id(self._source, self._partition, batch.version, index, emission.rule)
@@ -91,22 +118,39 @@ class Planner:
             for key, value in changes.items()
         ]
 
+    def _checkpoint(self, before: Mapping[str, Any], step: Step[Any], applied: Applied) -> Iterator[Write]:
+        keys = 0
+        for key, value in overlaid(before, step.changes):
+            yield self._own(self._checkpoint_topic, key.encode(), self._fold.dump(value))
+            keys += 1
+        yield self._own(self._checkpoint_topic, APPLIED_KEY, CheckpointMark(applied, keys).dump())
+
     def _own(self, topic: str, key: bytes, value: bytes | None) -> Write:
         return Write(topic, self._partition, key, value, _EMPTY_HEADERS)
 
 
+def origin(agent: str, partition: int) -> str:
+    """The `ce_source` of a lane's outputs."""
+    return f"/snowshed/{agent}/{partition}"
+
+
 def dead_letter(topic: str, partition: int, message: Message, error: BaseException, now: float) -> DeadLetter:
-    """The dead letter for a message that `error` made unusable."""
-    return DeadLetter(
-        topic=topic,
-        partition=partition,
-        offset=message.offset,
-        timestamp=message.timestamp,
-        key=message.key,
-        value=message.value,
-        error=type(error).__name__,
-        reason=str(error.at(topic, partition, message.offset)) if isinstance(error, DecodeError) else str(error),
-        rejected_at=now,
+    """The dead letter for a message that `error` made unusable; cut if its record is larger than any topic takes."""
+    reason = str(error.at(topic, partition, message.offset)) if isinstance(error, DecodeError) else str(error)
+    return bounded(
+        DeadLetter(
+            topic=topic,
+            partition=partition,
+            offset=message.offset,
+            timestamp=message.timestamp,
+            key=message.key,
+            value=message.value,
+            error=type(error).__name__,
+            reason=reason if len(reason) <= _REASON_LENGTH else f"{reason[:_REASON_LENGTH]}…",
+            rejected_at=now,
+            key_size=len(message.key or b""),
+            value_size=len(message.value or b""),
+        )
     )
 
 

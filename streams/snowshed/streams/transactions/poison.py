@@ -15,7 +15,8 @@ class Retry:
     """How many of the waiting messages to try next.
 
     A batch is tried `MAX_ATTEMPTS` times whole, then by halves from its front, until the record that fails stands
-    alone; that one goes to the dead letters. Whatever commits resets the search.
+    alone. That one is tried `MAX_ATTEMPTS` times by itself before it goes to the dead letters, so that no innocent
+    record is buried for a failure that would have passed. Whatever commits resets the search.
     """
 
     size: int
@@ -25,7 +26,8 @@ class Retry:
         """After another failure: the same size again, or half of it once the attempts are used up."""
         if self.attempts + 1 < MAX_ATTEMPTS:
             return Retry(self.size, self.attempts + 1)
-        return Retry(max(1, self.size // 2), MAX_ATTEMPTS - 1)
+        half = max(1, self.size // 2)
+        return Retry(half, 0 if half == 1 else MAX_ATTEMPTS - 1)
 
     @property
     def isolated(self) -> bool:

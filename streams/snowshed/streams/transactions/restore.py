@@ -5,27 +5,48 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import SnowshedError
+from snowshed.streams.transactions.errors import Forbidden, forbids, kafka_error, passes
 from snowshed.streams.transactions.fetch import fetch
+from snowshed.streams.transactions.hanging import Place, Question, answer
 from snowshed.streams.transactions.journal import APPLIED_KEY, Applied
 
-__all__ = ["Restored", "Restorer", "StateMismatch"]
+__all__ = ["Restored", "Restorer", "StateMismatch", "StateUnreadable", "TopicGrew"]
 
-_PATIENCE_SECONDS = 30.0
+log = structlog.get_logger()
+
+_SILENCE_SECONDS = 60.0
+"""How long the broker may give nothing at all before a lane gives up; a large state may take longer."""
+_MISMATCH_SECONDS = 15.0
+_CALL_SECONDS = 10.0
+_BACK_OFF_SECONDS = 0.2
 _FETCH = 10_000
 
 
 class StateMismatch(SnowshedError):
     """A partition's state does not belong to the group's committed offset.
 
-    Somebody moved the group's offsets or deleted the state topic. Reset both together: with all workers stopped,
-    delete the state topic and the group; folding then begins anew at the oldest record kept.
+    Somebody moved the group's offsets or deleted the state topic. Reset both together: stop all workers
+    and run `snowshed reset`, which lets folding begin anew.
+    """
+
+
+class StateUnreadable(SnowshedError):
+    """The broker did not hand over a partition's state: it is away, or the state topic is damaged."""
+
+
+class TopicGrew(SnowshedError):
+    """An input has more partitions than its state topic.
+
+    Keys have moved to other partitions and away from their state; stop all workers and run `snowshed reset`.
     """
 
 
@@ -44,7 +65,7 @@ class _Request:
     done: Future[Restored]
     values: dict[str, bytes] = field(default_factory=dict[str, bytes])
     applied: Applied = field(default_factory=Applied)
-    deadline: float = 0.0
+    mismatch_since: float | None = None
 
     def take(self, message: Message) -> None:
         key, value = message.key() or b"", message.value()
@@ -64,11 +85,12 @@ class Restorer:
     Args:
         connection: where the broker is.
         group: the consumer group whose committed offsets the states must match.
+        sources: the input topics.
     """
 
-    def __init__(self, connection: KafkaConnection, group: str) -> None:
-        self._connection, self._group = connection, group
-        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+    def __init__(self, connection: KafkaConnection, group: str, sources: Sequence[str]) -> None:
+        self._connection, self._group, self._sources = connection, group, sources
+        self._requests: queue.SimpleQueue[_Request | Question | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="snowshed-restore", daemon=True)
 
     def start(self) -> None:
@@ -93,14 +115,31 @@ class Restorer:
         self._requests.put(request)
         return request.done
 
+    def hanging(self, question: Question) -> Future[frozenset[Place]]:
+        """Where records of a lane hang that must be aborted; to be asked once it has fenced and restored."""
+        self._requests.put(question)
+        return question.done
+
     def _run(self) -> None:
         reader, asker = self._consumer("read_committed"), self._consumer("read_uncommitted")
         try:
+            self._warm(reader, asker)
             while (first := self._requests.get()) is not None:
-                self._serve(reader, asker, [first, *self._waiting()])
+                asked = [first, *self._waiting()]
+                self._answer(reader, asker, [one for one in asked if isinstance(one, Question)])
+                self._serve(reader, asker, [one for one in asked if isinstance(one, _Request)])
         finally:
             reader.close()
             asker.close()
+
+    def _warm(self, reader: Consumer, asker: Consumer) -> None:
+        """Connect and find the coordinator while the group is still being joined: the first restore need not."""
+        place = TopicPartition(self._sources[0], 0)
+        try:
+            asker.committed([place], _CALL_SECONDS)
+            reader.get_watermark_offsets(place, _CALL_SECONDS)
+        except KafkaException as error:
+            log.debug("restore_not_warm", reason=str(error))
 
     def _consumer(self, isolation: str) -> Consumer:
         return Consumer(
@@ -117,8 +156,8 @@ class Restorer:
             )
         )
 
-    def _waiting(self) -> list[_Request]:
-        found: list[_Request] = []
+    def _waiting(self) -> list[_Request | Question]:
+        found: list[_Request | Question] = []
         while not self._requests.empty():
             request = self._requests.get()
             if request is None:
@@ -127,15 +166,39 @@ class Restorer:
             found.append(request)
         return found
 
+    @staticmethod
+    def _answer(reader: Consumer, asker: Consumer, questions: list[Question]) -> None:
+        asked = time.monotonic()
+        while questions:
+            try:
+                answer(questions, reader, asker)
+            except KafkaException as error:
+                if passes(kafka_error(error)) and time.monotonic() - asked < _SILENCE_SECONDS:
+                    log.warning("hanging_asked_again", lanes=len(questions), reason=str(error))
+                    time.sleep(_BACK_OFF_SECONDS)
+                    continue
+                for question in questions:
+                    question.done.set_exception(error)
+            return
+
     def _serve(self, reader: Consumer, asker: Consumer, requests: list[_Request]) -> None:
-        try:
-            for request in requests:
-                request.deadline = time.monotonic() + _PATIENCE_SECONDS
-            while requests:
+        answered = time.monotonic()
+        while requests:
+            try:
                 requests = self._attempt(reader, asker, requests)
-        except (KafkaException, SnowshedError) as error:
-            for request in requests:
-                request.done.set_exception(error)
+                answered = time.monotonic()
+            except KafkaException as error:
+                meaning = _meaning(kafka_error(error), requests, time.monotonic() - answered)
+                if meaning is None:
+                    log.warning("restore_repeated", lanes=len(requests), reason=str(error))
+                    time.sleep(_BACK_OFF_SECONDS)
+                    continue
+                meaning.__cause__ = error
+                _fail(requests, meaning)
+                return
+            except SnowshedError as error:
+                _fail(requests, error)
+                return
 
     def _attempt(self, reader: Consumer, asker: Consumer, requests: list[_Request]) -> list[_Request]:
         """Read the states once; the requests whose state is not yet that of the committed offset.
@@ -153,7 +216,7 @@ class Restorer:
             offset = committed[request.source.topic, request.source.partition]
             if request.applied.next_offset == offset:
                 request.done.set_result(Restored(request.values, request.applied))
-            elif time.monotonic() > request.deadline:
+            elif _lasts(request, time.monotonic()):
                 request.done.set_exception(_mismatch(request, offset))
             else:
                 unsettled.append(request)
@@ -162,32 +225,77 @@ class Restorer:
     @staticmethod
     def _read(consumer: Consumer, requests: list[_Request]) -> None:
         waiting = {(request.state.topic, request.state.partition): request for request in requests}
+        for topic in {topic for topic, _ in waiting}:
+            # Asked for beforehand, because the client by itself asks only by its timer, which takes up to a second, and
+            # waits in silence for a partition that does not exist.
+            there = consumer.list_topics(topic, timeout=_CALL_SECONDS).topics[topic].partitions
+            if there and any(name == topic and partition not in there for name, partition in waiting):
+                raise TopicGrew(
+                    f"{topic} has {len(there)} partitions and its input has more, so keys have moved away from their "
+                    "state: stop all workers, then run `snowshed reset`"
+                )
         consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in waiting])
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        heard = time.monotonic()
         while waiting:
-            if time.monotonic() > deadline:
-                raise StateMismatch(f"the state topics could not be read to their end: {sorted(waiting)}")
-            for message in fetch(consumer, _FETCH, 0.1):
-                place = (message.topic() or "", message.partition() or 0)
-                error = message.error()
-                if error is None:
-                    if (request := waiting.get(place)) is not None:
-                        request.take(message)
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
-                    waiting.pop(place, None)
-                elif not error.retriable():
-                    raise KafkaException(error)
+            messages = fetch(consumer, _FETCH, 0.1)
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > _SILENCE_SECONDS:
+                raise StateUnreadable(
+                    f"the broker gives nothing of {sorted(waiting)} for {_SILENCE_SECONDS:.0f} s: see that it runs and "
+                    "that these partitions have a leader, then start the worker again"
+                )
+            for message in messages:
+                _take(message, waiting)
         consumer.unassign()
 
     @staticmethod
     def _committed(consumer: Consumer, requests: list[_Request]) -> dict[tuple[str, int], int]:
-        answers = consumer.committed([request.source for request in requests], _PATIENCE_SECONDS)
+        answers = consumer.committed([request.source for request in requests], _CALL_SECONDS)
         return {(answer.topic, answer.partition): max(answer.offset, 0) for answer in answers}
+
+
+def _take(message: Message, waiting: dict[tuple[str, int], _Request]) -> None:
+    place = (message.topic() or "", message.partition() or 0)
+    error = message.error()
+    if error is None:
+        if (request := waiting.get(place)) is not None:
+            request.take(message)
+    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
+        waiting.pop(place, None)
+    elif not passes(error):
+        raise KafkaException(error)
+
+
+def _meaning(error: KafkaError, requests: list[_Request], silence: float) -> SnowshedError | None:
+    """What an error while restoring comes to; None when asking again may help."""
+    states = ", ".join(sorted({request.state.topic for request in requests}))
+    if forbids(error):
+        return Forbidden(
+            f"restoring from {states}: {error.str()}: grant what docs/operations.md lists under Permissions"
+        )
+    if passes(error) and silence < _SILENCE_SECONDS:
+        return None
+    return StateUnreadable(
+        f"the state in {states} cannot be read: {error.name()}: {error.str()}; start the worker again"
+    )
+
+
+def _fail(requests: list[_Request], error: SnowshedError) -> None:
+    for request in requests:
+        request.done.set_exception(error)
+
+
+def _lasts(request: _Request, now: float) -> bool:
+    """Whether state and committed offset have been apart for too long; a transaction may just be settling."""
+    if request.mismatch_since is None:
+        request.mismatch_since = now
+    return now - request.mismatch_since > _MISMATCH_SECONDS
 
 
 def _mismatch(request: _Request, committed: int) -> StateMismatch:
     return StateMismatch(
         f"the state of {request.source.topic}[{request.source.partition}] was folded up to offset "
         f"{request.applied.next_offset}, but the group's committed offset is {committed}: somebody moved the offsets "
-        "or deleted the state topic. Stop all workers, then reset both together (delete the state topic and the group)."
+        "or deleted the state topic. Stop all workers, then reset both together with `snowshed reset`."
     )

@@ -12,10 +12,12 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from snowshed.schemas.connection import KafkaConnection
+from snowshed.schemas.errors import SnowshedError
 from snowshed.streams import folding
-from snowshed.streams.transactions.errors import kafka_error
+from snowshed.streams.transactions.errors import Forbidden, forbids, kafka_error, passes
 from snowshed.streams.transactions.fetch import fetch
 from snowshed.streams.transactions.lane import Lane
+from snowshed.streams.transactions.misplaced import Overtaken, resume_at
 from snowshed.streams.transactions.protocol import GroupSettings
 
 __all__ = ["Source"]
@@ -24,6 +26,10 @@ log = structlog.get_logger()
 
 _POLL_SECONDS = 0.02
 _FETCH = 10_000
+_MEASURE_SECONDS = 1.0
+_CALL_SECONDS = 2.0
+_LEADER_SECONDS = 15.0
+"""How long a partition may seem to end too early: a new leader learns of the true end with a delay."""
 _DRAIN_SECONDS = 5.0
 """How long all lanes together may take to finish their transactions; a broker that lives answers in milliseconds."""
 
@@ -55,17 +61,18 @@ class Source:
         self._topics, self._new_lane, self._joined, self._fatal = topics, new_lane, joined, fatal
         self._lanes: dict[Place, Lane] = {}
         self._paused: set[Place] = set()
-        self._unplaced: set[Place] = set()
+        self._unplaced: dict[Place, float] = {}
         self._stopping = threading.Event()
         self._group: Any = None
         self._member_id = ""
+        self._measured = 0.0
         self._consumer = Consumer(
             connection.librdkafka(
                 {
                     "isolation.level": "read_committed",
                     "enable.auto.commit": False,
                     "enable.partition.eof": True,
-                    "auto.offset.reset": "earliest",
+                    "auto.offset.reset": "error",  # never skip or repeat records in silence: see `misplaced`
                     "fetch.wait.max.ms": 50,
                     "fetch.min.bytes": 1,
                     "queued.max.messages.kbytes": 32_768,
@@ -111,6 +118,8 @@ class Source:
                 self._round()
             self._consumer.close()
             self._note_member("")
+        except SnowshedError as error:
+            self._fatal(f"{type(error).__name__}: {error}")
         except Exception as error:  # the thread's boundary: a worker that cannot consume must not look alive
             log.exception("source_crashed")
             self._fatal(f"the consumer failed: {type(error).__name__}: {error}")
@@ -129,6 +138,7 @@ class Source:
             if (lane := self._lanes.get(place)) is not None:
                 lane.reached_end()
         self._resume()
+        self._measure(time.monotonic())
 
     def _note_membership(self) -> None:
         self._group = self._consumer.consumer_group_metadata()
@@ -151,14 +161,17 @@ class Source:
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 librdkafka's public name
                 ends.append(place)
             else:
-                self._complain(error)
+                _complain(error)
         return batches, ends
 
-    @staticmethod
-    def _complain(error: KafkaError) -> None:
-        if error.fatal():
-            raise KafkaException(error)
-        log.warning("consume_error", error=error.name(), reason=error.str())
+    def _measure(self, now: float) -> None:
+        if now < self._measured + _MEASURE_SECONDS:
+            return
+        self._measured = now
+        for place, lane in self._lanes.items():
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            if lane.opened and end >= 0:
+                lane.measure(end)
 
     # Back-pressure and opening: a lane's partition is paused until the lane is open and whenever it is full.
 
@@ -178,13 +191,17 @@ class Source:
         """Whether the partition stands where its lane's state ends; it is put there when the lane opens."""
         if place in self._unplaced:
             try:
-                self._consumer.seek(TopicPartition(*place, lane.start_offset))
+                low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), _CALL_SECONDS)
+                if high < lane.wanted and time.monotonic() < self._unplaced[place] + _LEADER_SECONDS:
+                    return False
+                self._consumer.seek(TopicPartition(*place, resume_at(place, lane.wanted, low, high)))
             except KafkaException as error:
-                # Just assigned, its fetcher may not run yet.
-                if kafka_error(error).code() != KafkaError._STATE:  # noqa: SLF001 librdkafka's public name
-                    raise
-                return False
-            self._unplaced.discard(place)
+                # Just assigned, its fetcher may not run yet; or the partition has no leader for a moment.
+                cause = kafka_error(error)
+                if cause.code() == KafkaError._STATE or passes(cause):  # noqa: SLF001 librdkafka's public name
+                    return False
+                raise
+            del self._unplaced[place]
         return True
 
     # Rebalance callbacks, run by librdkafka inside poll, consume and close.
@@ -200,7 +217,7 @@ class Source:
         for partition in partitions:
             place = (partition.topic, partition.partition)
             self._pause(place)
-            self._unplaced.add(place)
+            self._unplaced[place] = time.monotonic()
             self._lanes[place] = lane = self._new_lane(*place)
             lane.start()
 
@@ -232,8 +249,22 @@ class Source:
     def _forget(self, partitions: list[TopicPartition]) -> list[Lane]:
         places = [(partition.topic, partition.partition) for partition in partitions]
         self._paused.difference_update(places)
-        self._unplaced.difference_update(places)
+        for place in places:
+            self._unplaced.pop(place, None)
         return [lane for place in places if (lane := self._lanes.pop(place, None)) is not None]
+
+
+def _complain(error: KafkaError) -> None:
+    if forbids(error):
+        raise Forbidden(f"consuming: {error.str()}: grant what docs/operations.md lists under Permissions")
+    if error.fatal():
+        raise KafkaException(error)
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 librdkafka's public name
+        raise Overtaken(
+            f"records were removed before they were read ({error.str()}): start the worker again, it goes on behind "
+            "them; keep the inputs for longer, or add workers"
+        )
+    log.warning("consume_error", error=error.name(), reason=error.str())
 
 
 def _plain(message: Message) -> folding.Message:

@@ -56,7 +56,7 @@ def test_a_commands_own_help_begins_with_the_summary_in_the_list(name: str) -> N
     result = run(name, "--help")
     assert result.exit_code == 0
     assert COMMANDS[name] in result.output
-    module = import_module(f"snowshed.streams.cli.{name}")
+    module = import_module(f"snowshed.streams.cli.{name.replace('-', '_')}")
     assert hasattr(module, "group") or module.command.__doc__.startswith(COMMANDS[name])
 
 
@@ -101,7 +101,14 @@ def test_an_interrupt_is_dealt_with_before_typer_sees_it() -> None:
 
 
 def test_a_wrong_address_is_explained_by_every_command_that_needs_one() -> None:
-    for words in (["topics"], ["watch", "--once"], ["explain"], ["publish", "heartbeat"], ["doctor"]):
+    for words in (
+        ["topics"],
+        ["watch", "--once"],
+        ["explain"],
+        ["publish", "heartbeat"],
+        ["dead-letters", "list"],
+        ["doctor"],
+    ):
         result = run(*words, "--bootstrap", "nonsense")
         assert result.exit_code == EXIT_ERROR
         assert "'nonsense' is not host:port" in result.stderr

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from snowshed.schemas.errors import ConfigurationError
-from snowshed.schemas.topics import CATALOGUE, Topics
+from snowshed.schemas.topics import AGENTS, CATALOGUE, Topics
 from snowshed.streams.cli.agent import postgres_targets
 from snowshed.streams.cli.data import data_folder
 from snowshed.streams.cli.options import connection_to
-from snowshed.streams.cli.record import recorded_topics
 from snowshed.streams.cli.topics import creation_lines
 from snowshed.streams.cli.worker_settings import worker_settings
+from snowshed.streams.replay.capture import captured_topics
 
 
 def test_the_connection_keeps_the_properties_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,5 +84,5 @@ def test_the_lines_that_create_topics_by_hand_name_all_of_them_with_their_settin
 
 
 def test_journals_are_recorded_before_the_records_that_they_tell_of() -> None:
-    kinds = [short.startswith("journal.") for short in recorded_topics()]
-    assert kinds == [True] * 4 + [False] * 4
+    kinds = [short.partition(".")[0] for short in captured_topics()]
+    assert kinds == ["checkpoint"] * 4 + ["journal"] * 4 + [*AGENTS.values()]

@@ -35,3 +35,10 @@ def test_a_setting_forces_either() -> None:
 
 def test_a_broker_that_allows_very_short_sessions_does_not_get_them_unasked() -> None:
     assert choose("g", {"group.min.session.timeout.ms": "1000"}).session == 3.0
+
+
+def test_a_member_hears_of_a_hand_over_soon_however_long_its_session() -> None:
+    slow = choose("g", {"group.min.session.timeout.ms": "6000"}, session=30.0).librdkafka()
+    fast = choose("g", {"group.min.session.timeout.ms": "600"}, session=0.6, protocol="classic").librdkafka()
+    assert (slow["session.timeout.ms"], slow["heartbeat.interval.ms"]) == (30_000, 300)
+    assert (fast["session.timeout.ms"], fast["heartbeat.interval.ms"]) == (600, 100)

@@ -1,0 +1,128 @@
+"""Finds what a predecessor left in the log that was never ended, neither committed nor aborted.
+
+A broker that starts again after a crash may drop the markers that end a transaction: Apache Kafka 4.3 does so for
+partitions that have no leader at that moment (KAFKA-20734). The coordinator then believes the transaction ended, its
+records hang, and the successor's next commit on the same partition would commit them as its own, because it writes with
+the same producer id. So a lane that has fenced and restored looks for such records, and aborts them (docs/adr/0005).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from snowshed.streams.transactions.errors import passes
+from snowshed.streams.transactions.fetch import fetch
+
+__all__ = ["Place", "Question", "answer"]
+
+_CALL_SECONDS = 10.0
+_READ_SECONDS = 30.0
+_FETCH = 10_000
+_LATEST = -1
+
+
+class Place(NamedTuple):
+    """A partition."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one lane asks.
+
+    Records of ours on shared partitions are known by their CloudEvents headers; those not newer than `applied_at`
+    belong to a transaction that is committed, and the next commit ends them as they ought to be.
+    """
+
+    own: frozenset[Place]
+    """Partitions that only this lane writes to."""
+    shared: frozenset[str]
+    """Topics that its outputs go to."""
+    origin: str
+    """The lane's `ce_source`."""
+    applied_at: float
+    """Time of the last batch that is committed."""
+    done: Future[frozenset[Place]] = field(default_factory=Future[frozenset[Place]])
+
+
+def answer(questions: Sequence[Question], stable: Consumer, whole: Consumer) -> None:
+    """Answer with the partitions on which records of the lane hang that must be aborted.
+
+    Args:
+        questions: of lanes that have fenced their predecessors.
+        stable: a consumer that reads committed records only.
+        whole: a consumer that reads all.
+    """
+    shared = _partitions(whole, frozenset[str]().union(*(question.shared for question in questions)))
+    places = sorted(shared.union(*(question.own for question in questions)))
+    lasts = _latest(stable, places)
+    ends = _latest(whole, places)
+    open_ = {place: (lasts[place], ends[place]) for place in places if lasts[place] < ends[place]}
+    newest = _newest(whole, {place: bounds for place, bounds in open_.items() if place in shared})
+    for question in questions:
+        after = datetime.fromtimestamp(question.applied_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
+        origin = question.origin.encode()
+        ours = {place for place in shared if newest.get((place, origin), b"") > after}
+        question.done.set_result(frozenset(ours | (question.own & open_.keys())))
+
+
+def _partitions(consumer: Consumer, topics: frozenset[str]) -> set[Place]:
+    listed = consumer.list_topics(timeout=_CALL_SECONDS).topics
+    return {Place(name, number) for name in topics if name in listed for number in listed[name].partitions}
+
+
+def _latest(consumer: Consumer, places: Iterable[Place]) -> Mapping[Place, int]:
+    """Each partition's end as the consumer's isolation level sees it."""
+    answers = consumer.offsets_for_times([TopicPartition(*place, _LATEST) for place in places], _CALL_SECONDS)
+    for found in answers:
+        if found.error is not None:
+            raise KafkaException(found.error)
+    return {Place(found.topic, found.partition): found.offset for found in answers}
+
+
+def _newest(consumer: Consumer, ranges: Mapping[Place, tuple[int, int]]) -> Mapping[tuple[Place, bytes], bytes]:
+    """The newest `ce_time` of each `ce_source` within some ranges of the log."""
+    newest: defaultdict[tuple[Place, bytes], bytes] = defaultdict(bytes)
+    waiting = dict(ranges)
+    consumer.assign([TopicPartition(*place, start) for place, (start, _) in ranges.items()])
+    deadline = time.monotonic() + _READ_SECONDS
+    while waiting:
+        if time.monotonic() > deadline:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{sorted(waiting)} could not be read"))  # noqa: SLF001
+        for message in fetch(consumer, _FETCH, 0.1):
+            place = Place(message.topic() or "", message.partition() or 0)
+            if _ends(message, waiting.get(place)):
+                waiting.pop(place, None)
+            source, when = _signature(message)
+            if source and when > newest[place, source]:
+                newest[place, source] = when
+    consumer.unassign()
+    return newest
+
+
+def _ends(message: Message, bounds: tuple[int, int] | None) -> bool:
+    """Whether nothing of the range comes after this message."""
+    error = message.error()
+    if error is None:
+        return bounds is not None and (message.offset() or 0) >= bounds[1] - 1
+    if error.code() != KafkaError._PARTITION_EOF and not passes(error):  # noqa: SLF001 librdkafka's public name
+        raise KafkaException(error)
+    return error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 librdkafka's public name
+
+
+def _signature(message: Message) -> tuple[bytes, bytes]:
+    """A record's `ce_source` and `ce_time`, empty where it has none."""
+    if message.error() is not None:
+        return b"", b""
+    headers = dict(cast("list[tuple[str, bytes | None]]", message.headers() or []))
+    return headers.get("ce_source") or b"", headers.get("ce_time") or b""
