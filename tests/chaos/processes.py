@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 __all__ = ["Pack", "Vitals", "WorkerProcess"]
 
@@ -74,7 +74,7 @@ class WorkerProcess:
     def events(self) -> list[dict[str, Any]]:
         """What it has logged since it started."""
         lines = self.log.read_text(errors="replace").rsplit("--- start", 1)[-1].splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return [event for line in lines if (event := _event(line)) is not None]
 
     @property
     def lanes(self) -> int:
@@ -182,3 +182,12 @@ class Pack:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    """A line as an event; None for what others print, and for a line that is being written."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None

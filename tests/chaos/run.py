@@ -248,7 +248,7 @@ def _excess(worker: WorkerProcess) -> Iterator[str]:
     deadline = time.monotonic() + _RELEASE_SECONDS
     while (vitals := worker.vitals).clients > worker.lanes + _CLIENTS and worker.alive:
         if time.monotonic() > deadline:
-            yield f"{worker.name} has {vitals.clients} Kafka clients for {worker.lanes} lanes"
+            yield f"{worker.name} has {vitals.clients} Kafka clients for {worker.lanes} lanes: {dict(vitals.threads)}"
             break
         time.sleep(0.2)
 

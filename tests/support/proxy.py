@@ -27,7 +27,7 @@ when the mode changes, and so does the news that a side has closed. `reset` brea
 _Way = Literal["up", "down"]
 _HELD: Mapping[_Way, tuple[Mode, ...]] = {"up": ("blackhole", "oneway_down"), "down": ("blackhole", "oneway_up")}
 _CHUNK = 64 * 1024
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_RESET_ON_CLOSE, _FINISH_ON_CLOSE = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 _CALL_SECONDS = 30.0
 
 
@@ -135,69 +135,61 @@ class Proxy:
             connection, _ = self._socket.accept()
         except OSError:  # the client gave up
             return
-        connection.setblocking(False)
+        _reset_on_close(connection)
         pipe = self._loop.create_task(self._serve(connection))
         self._pipes.add(pipe)
         pipe.add_done_callback(self._pipes.discard)
         pipe.add_done_callback(lambda _: connection.close())
 
     async def _serve(self, connection: socket.socket) -> None:
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError), socket.socket() as upstream:
+            _reset_on_close(upstream)
             try:
-                reader, writer = await asyncio.open_connection(sock=connection)
-                await self._join(reader, writer)
-            except* OSError:
-                pass  # one side broke off: `_breaking` told the other one the same way
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with _breaking(writer):
-            await self._let_through("up")
-            up_reader, up_writer = await asyncio.open_connection(LOOPBACK, self.upstream)
-            with _breaking(up_writer):
+                await self._let_through("up")
+                await self._loop.sock_connect(upstream, (LOOPBACK, self.upstream))
                 async with asyncio.TaskGroup() as ways:
-                    self._carry(ways, "up", reader, up_writer)
-                    self._carry(ways, "down", up_reader, writer)
-        await up_writer.wait_closed()
-        await writer.wait_closed()
+                    self._carry(ways, "up", connection, upstream)
+                    self._carry(ways, "down", upstream, connection)
+                for end in (connection, upstream):
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH_ON_CLOSE)
+            except* OSError:
+                pass  # one side broke off: the other one is told the same way
 
-    def _carry(
-        self, tasks: asyncio.TaskGroup, way: _Way, source: asyncio.StreamReader, sink: asyncio.StreamWriter
-    ) -> None:
+    def _carry(self, tasks: asyncio.TaskGroup, way: _Way, source: socket.socket, sink: socket.socket) -> None:
         due: _Due = asyncio.Queue(maxsize=64)
         tasks.create_task(self._collect(way, source, due))
         tasks.create_task(self._deliver(way, due, sink))
 
-    async def _collect(self, way: _Way, source: asyncio.StreamReader, due: _Due) -> None:
+    async def _collect(self, way: _Way, source: socket.socket, due: _Due) -> None:
         try:
             data = b"-"
             while data:
-                data = await source.read(_CHUNK)
+                data = await self._loop.sock_recv(source, _CHUNK)
                 await due.put((self._loop.time() + self._weather.latency, data))
         except OSError:
             await self._let_through(way)
             raise
 
-    async def _deliver(self, way: _Way, due: _Due, sink: asyncio.StreamWriter) -> None:
+    async def _deliver(self, way: _Way, due: _Due, sink: socket.socket) -> None:
         while True:
             time, data = await due.get()
             await asyncio.sleep(time - self._loop.time())
             await self._let_through(way)
             if not data:
-                sink.write_eof()
+                sink.shutdown(socket.SHUT_WR)
                 return
-            await self._write(sink, data)
+            await self._send(sink, data)
 
     async def _let_through(self, way: _Way) -> None:
         while self._weather.mode in _HELD[way]:
             await self._changed.wait()
 
-    async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+    async def _send(self, sink: socket.socket, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             rate = self._weather.rate
             size = max(1, int(rate / 20)) if rate else len(rest)
-            writer.write(rest[:size])
-            await writer.drain()
+            await self._loop.sock_sendall(sink, rest[:size])
             if rate:
                 await asyncio.sleep(size / rate)
             rest = rest[size:]
@@ -211,17 +203,10 @@ def _bound(port: int) -> socket.socket:
     return bound
 
 
-@contextmanager
-def _breaking(writer: asyncio.StreamWriter) -> Generator[None]:
-    """Close a connection at the end; when that comes by an error, so that the other side sees a reset."""
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        writer.transport.abort()
-        raise
-    writer.close()
+def _reset_on_close(connection: socket.socket) -> None:
+    """Whatever closes the connection from now on, the other side sees a reset."""
+    connection.setblocking(False)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
 
 def proxied_listeners(*, client: int, controller: int, behind: int, advertised: int) -> dict[str, str]:

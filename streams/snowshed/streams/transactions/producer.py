@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.topics import MAX_RECORD_BYTES
@@ -79,11 +79,11 @@ class LaneProducer:
             TransactionError: the broker refused for good.
         """
         for seconds in _FENCE_SECONDS:
-            if self._tried("init_transactions", self._producer.init_transactions, seconds) is None:
+            if self._tried("init_transactions", seconds) is None:
                 return
             if self._abandon.is_set():
                 break
-        self._repeat("init_transactions", self._producer.init_transactions, _CALL_SECONDS)
+        self._repeat("init_transactions", _CALL_SECONDS)
 
     def commit(
         self,
@@ -105,27 +105,21 @@ class LaneProducer:
             Abandoned: the lane closes; whether the transaction stands is settled by the successor.
             Fenced: this process must leave.
         """
-        self._repeat("begin_transaction", self._producer.begin_transaction)
+        self._repeat("begin_transaction")
         try:
             for write in writes:
                 self._produce(write)
             reached(BatchStep.WRITTEN)
-            self._repeat(
-                "send_offsets_to_transaction",
-                self._producer.send_offsets_to_transaction,
-                offsets,
-                group,
-                _CALL_SECONDS,
-            )
+            self._repeat("send_offsets_to_transaction", offsets, group, _CALL_SECONDS)
             reached(BatchStep.OFFSETS_SENT)
-            self._repeat("commit_transaction", self._producer.commit_transaction, _CALL_SECONDS)
+            self._repeat("commit_transaction", _CALL_SECONDS)
         except Aborted:
             self.abort()
             raise
 
     def abort(self) -> None:
         """End the open transaction with nothing written."""
-        self._repeat("abort_transaction", self._producer.abort_transaction, _CALL_SECONDS)
+        self._repeat("abort_transaction", _CALL_SECONDS)
 
     def purge(self, places: Iterable[tuple[str, int]], offsets: list[TopicPartition], group: Any) -> None:
         """Abort what an earlier transaction of this id has left hanging on `places` and in the group.
@@ -135,19 +129,19 @@ class LaneProducer:
         Raises:
             TransactionError: it could not be done.
         """
-        self._repeat("begin_transaction", self._producer.begin_transaction)
+        self._repeat("begin_transaction")
         for topic, partition in places:
             self._produce(Write(topic, partition, _PURGE_KEY, None, []))
         # Delivered before the abort, which would otherwise throw away what is still in the client's queue.
-        self._repeat("flush", self._flushed)
-        self._repeat(
-            "send_offsets_to_transaction", self._producer.send_offsets_to_transaction, offsets, group, _CALL_SECONDS
-        )
+        self._flush()
+        self._repeat("send_offsets_to_transaction", offsets, group, _CALL_SECONDS)
         self.abort()
 
-    def _flushed(self) -> None:
-        if left := self._producer.flush(_CALL_SECONDS):
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{left} records are not delivered", retriable=True))  # noqa: SLF001
+    def _flush(self) -> None:
+        while left := self._producer.flush(_CALL_SECONDS):
+            log.warning("delivery_awaited", id=self._id, records=left)
+            if self._abandon.is_set():
+                raise Abandoned(f"flush: given up because the lane is closing: {left} records are not delivered")
 
     def close(self) -> None:
         """Let go of the client and its threads now; an exception's frames could hold on to them for long."""
@@ -171,27 +165,25 @@ class LaneProducer:
             else:
                 return
 
-    def _repeat(self, call: str, function: Callable[..., object], *arguments: object) -> None:
-        while (error := self._tried(call, function, *arguments)) is not None:
+    def _repeat(self, call: str, *arguments: object) -> None:
+        while (error := self._tried(call, *arguments)) is not None:
             log.warning("transaction_call_repeated", id=self._id, call=call, reason=str(error))
             if self._abandon.wait(_BACK_OFF_SECONDS):
                 raise Abandoned(f"{call}: given up because the lane is closing: {error}") from error
 
-    @staticmethod
-    def _tried(call: str, function: Callable[..., object], *arguments: object) -> KafkaException | None:
-        """Call once; the error after which the same call may help, None when it has succeeded."""
+    def _tried(self, call: str, *arguments: object) -> KafkaException | None:
+        """Call once; the error after which the same call may help, None when it has succeeded.
+
+        The client's method is looked up by its name, because a frame that held it would keep the client, its threads
+        and its connections for as long as an exception's traceback lives.
+        """
         try:
-            function(*arguments)
+            getattr(self._producer, call)(*arguments)
         except KafkaException as error:
             meaning = classify(call, kafka_error(error))
             if meaning is None:
                 return error
-            try:
-                raise meaning from error
-            finally:
-                del (
-                    meaning
-                )  # or its traceback and this frame hold each other, and the client, until the next collection
+            raise meaning from error
         return None
 
     @staticmethod
