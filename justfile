@@ -23,6 +23,10 @@ test-broker *options:
 e2e *options:
     {{ bin }}/python -m pytest tests/e2e {{ options }}
 
+# The chaos suite, for as long as one likes: just chaos --seeds 5 --case kill-during-commit (all cases without --case).
+chaos *options:
+    {{ bin }}/python -m tests.chaos {{ options }}
+
 # Unit tests with branch coverage of every module, also of those that no test imports.
 coverage:
     {{ bin }}/python -m pytest tests/unit --cov --cov-report=term-missing:skip-covered

@@ -8,14 +8,27 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.benchmarks import comparison, embedding, ingest, memory, reaction, scripts, startup, transactions
+from tests.benchmarks import (
+    comparison,
+    embedding,
+    guarantee,
+    ingest,
+    load,
+    memory,
+    reaction,
+    restore,
+    scripts,
+    startup,
+    takeover,
+    transactions,
+)
 from tests.benchmarks.report import Report, Section, write_into
 from tests.benchmarks.stage import Stage
 
-__all__ = ["BENCHMARKS", "main"]
+__all__ = ["BENCHMARKS", "PERFORMANCE", "RELIABILITY", "main"]
 
 # First what needs no broker of the run, so that none takes processor time from it.
-BENCHMARKS: Mapping[str, Callable[[Stage], Section]] = {
+PERFORMANCE: Mapping[str, Callable[[Stage], Section]] = {
     "startup": startup.run,
     "recorder": scripts.recorder,
     "guard": scripts.guard,
@@ -29,11 +42,22 @@ BENCHMARKS: Mapping[str, Callable[[Stage], Section]] = {
     "memory": memory.run,
     "reaction": reaction.run,
 }
-"""Every benchmark by name, in the order in which they run."""
+"""What docs/performance.md shows, in the order in which they run."""
+
+RELIABILITY: Mapping[str, Callable[[Stage], Section]] = {
+    "takeover": takeover.run,
+    "restore": restore.run,
+    "guarantee": guarantee.run,
+    "load": load.run,
+}
+"""What docs/reliability.md shows; runs only when named."""
+
+BENCHMARKS: Mapping[str, Callable[[Stage], Section]] = {**PERFORMANCE, **RELIABILITY}
+"""Every benchmark by name."""
 
 
 def main() -> None:
-    """Run the benchmarks named, or all."""
+    """Run the benchmarks named, or all of docs/performance.md."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"benchmarks to run: {', '.join(BENCHMARKS)}")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that they run, measures nothing")
@@ -43,7 +67,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := sorted({*arguments.names} - BENCHMARKS.keys()):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    names = [name for name in BENCHMARKS if not arguments.names or name in arguments.names]
+    names = [name for name in BENCHMARKS if name in (arguments.names or PERFORMANCE)]
     with ExitStack() as stack:
         stage = Stage(stack, quick=arguments.quick, repeats=arguments.repeats)
         _run(names, stage, arguments.json, arguments.page)

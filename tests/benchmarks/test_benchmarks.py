@@ -4,14 +4,14 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from tests.benchmarks.__main__ import BENCHMARKS
+from tests.benchmarks.__main__ import PERFORMANCE, RELIABILITY
 from tests.benchmarks.loads import ROWS, heartbeats, timings
 from tests.benchmarks.report import Figure, Report, Section, write_into
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.records import Heartbeat, TimingBatch
 
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+DOCS = Path(__file__).parents[2] / "docs"
 FIGURE = Figure.of("speed", "records/s", [3.0, 1_000_000.0, 2_000.0], "≥ 1")
 
 
@@ -23,10 +23,13 @@ def test_a_figure_shows_median_and_range() -> None:
     assert FIGURE.row == "| speed | 2 000 | 3 – 1 000 000 | records/s | 3 | ≥ 1 |"
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
-def test_the_page_has_a_place_for_every_benchmark(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [*(("performance.md", name) for name in PERFORMANCE), *(("reliability.md", name) for name in RELIABILITY)],
+)
+def test_the_page_has_a_place_for_every_benchmark(source: str, name: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(PAGE.read_text())
+    page.write_text((DOCS / source).read_text())
     write_into(page, report(name))
     assert FIGURE.row in page.read_text()
 

@@ -23,7 +23,7 @@ from snowshed.schemas.records import NodeHealth
 from snowshed.schemas.topics import Topics
 from snowshed.streams.provision import provision
 
-__all__ = ["latency", "sizes"]
+__all__ = ["at_rate", "interval_job", "latency", "sizes"]
 
 _NODES = 1000
 _EVERY = 10
@@ -79,7 +79,7 @@ def latency(stage: Stage) -> Section:
     seconds = stage.pick(30.0, 5.0)
     figures: list[Figure] = []
     for rate in stage.pick((100, 1_000, 10_000), (1_000,)):
-        found = [_at_rate(stage, rate, seconds) for _ in range(stage.repeats)]
+        found = [at_rate(stage, rate, seconds, interval_job(_EVERY)) for _ in range(stage.repeats)]
         middle, late, made = zip(*found, strict=True)
         label = f"{rate} records/s"
         figures += [
@@ -96,11 +96,16 @@ def latency(stage: Stage) -> Section:
     )
 
 
-def _at_rate(stage: Stage, rate: int, seconds: float) -> tuple[float, float, float]:
+def interval_job(every: int) -> list[str]:
+    """The command of a worker that keeps the interval of each node and passes every so many-th heartbeat on."""
+    return [sys.executable, str(HERE / "peers" / "snowshed_job.py"), str(every)]
+
+
+def at_rate(stage: Stage, rate: int, seconds: float, command: list[str]) -> tuple[float, float, float]:
+    """Latency of the outputs at a steady rate, median and 99th percentile in ms, and records in a batch."""
     prefix = stage.unique("latency")
     topics = Topics(prefix, replication=1)
     provision(stage.connection, topics)
-    command = [sys.executable, str(HERE / "peers" / "snowshed_job.py"), str(_EVERY)]
     with Worker(stage, prefix, prefix, command) as worker, _Reader(stage, topics) as reader:
         worker.wait_ready()
         _send(stage, topics, rate, _WARM_UP_SECONDS)

@@ -12,10 +12,12 @@ from uuid import uuid4
 
 from tests.benchmarks.report import describe_machine
 from tests.chaos import results
-from tests.chaos.arenas import Arenas
+from tests.chaos.arenas import Arena, Arenas
 from tests.chaos.cases import CASES
 from tests.chaos.run import Plan, Run, carry_out
 from tests.chaos.systems import SYSTEMS
+
+from snowshed.schemas.connection import KafkaConnection
 
 
 def main() -> None:
@@ -28,7 +30,8 @@ def main() -> None:
     print(f"{describe_machine()}\nworkers' logs: {folder}", flush=True)
     failed = 0
     with ExitStack() as stack:
-        arenas = Arenas(stack, lambda text: print(f"  {time.strftime('%H:%M:%S')} {text}", flush=True))
+        yours = Arena(connection=KafkaConnection(arguments.bootstrap)) if arguments.bootstrap else None
+        arenas = Arenas(stack, lambda text: print(f"  {time.strftime('%H:%M:%S')} {text}", flush=True), yours)
         for seed in range(arguments.first, arguments.first + arguments.seeds):
             for name in arguments.case or CASES:
                 failed += not _run(arguments, arenas, folder, name, seed)
@@ -42,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--system", choices=sorted(SYSTEMS), default="snowshed", help="faust is the control")
     parser.add_argument("--protocol", choices=("classic", "consumer"), help="group protocol (default: by the seed)")
+    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="a broker of yours in place of one of our own")
     parser.add_argument("--results", type=Path, default=[], action="append", help="file that verdicts are added to")
     parser.add_argument("--page", type=Path, help="run nothing; put the table of the results into this page")
     return parser.parse_args()

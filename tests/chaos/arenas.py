@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.support.cluster import LocalCluster
 from tests.support.proxy import Proxy, proxied_kafka
@@ -23,15 +23,18 @@ _SHORT_SESSIONS = {
 """So short that a busy machine alone makes members drop out now and then, which is all the better here."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arena:
     """Brokers that a run may use."""
 
     connection: KafkaConnection
-    replication: int
+    """How the run itself reaches them: creates topics, feeds, reads."""
+    replication: int = 1
+    worker_environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """How workers reach them, where that differs."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Single(Arena):
     """One broker, which may be killed, and a second way to it that may be cut."""
 
@@ -39,7 +42,7 @@ class Single(Arena):
     proxy: Proxy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster(Arena):
     """Three brokers; topics have three copies, of which two must be written."""
 
@@ -52,19 +55,20 @@ class Arenas:
     Args:
         stack: closes them.
         tell: progress.
+        single: takes the place of one broker of our own; it cannot be killed or cut off.
     """
 
-    def __init__(self, stack: ExitStack, tell: Callable[[str], None]) -> None:
+    def __init__(self, stack: ExitStack, tell: Callable[[str], None], single: Arena | None = None) -> None:
         self._stack, self._tell = stack, tell
-        self._single: Single | None = None
+        self._single = single
         self._cluster: Cluster | None = None
 
-    def single(self) -> Single:
+    def single(self) -> Arena:
         """One broker."""
         if self._single is None:
             self._tell("starting one broker")
             broker, proxy = self._stack.enter_context(proxied_kafka(_SHORT_SESSIONS))
-            self._single = Single(KafkaConnection(broker.bootstrap), 1, broker, proxy)
+            self._single = Single(connection=KafkaConnection(broker.bootstrap), broker=broker, proxy=proxy)
         return self._single
 
     def cluster(self) -> Cluster:
@@ -72,5 +76,5 @@ class Arenas:
         if self._cluster is None:
             self._tell("starting three brokers")
             nodes = self._stack.enter_context(LocalCluster(_SHORT_SESSIONS))
-            self._cluster = Cluster(KafkaConnection(nodes.bootstrap), 3, nodes)
+            self._cluster = Cluster(connection=KafkaConnection(nodes.bootstrap), replication=3, nodes=nodes)
         return self._cluster

@@ -116,6 +116,7 @@ class Run:
             "SNOWSHED_TRANSACTION_TIMEOUT": "5",
             "SNOWSHED_WEB_PORT": "0",
             "SNOWSHED_LOG_FORMAT": "json",
+            **self.arena.worker_environment,
             **self.case.environment,
         }
 
@@ -210,6 +211,9 @@ def _await_drained(run: Run, expected: Expected) -> bool:
     deadline = time.monotonic() + _DRAIN_SECONDS
     while time.monotonic() < deadline:
         run.revive(time.monotonic())
+        for worker in run.pack.alive:
+            if worker.stopped:
+                worker.thaw()
         try:
             found = committed(run.place.connection, run.place.topics.prefix, run.place.input, run.place.partitions)
         except KafkaException:
@@ -225,8 +229,10 @@ def _complaints(run: Run, expected: Expected, drained: bool) -> Iterator[str]:
         yield f"the group's offsets are not at the input's end after {_DRAIN_SECONDS:.0f} s"
     if run.feeder.failed:
         yield f"the feeder lost records: {run.feeder.failed[0]}"
-    if sorted(run.feeder.acknowledged) != sorted(expected.numbers):
-        yield f"the input has {len(expected.numbers)} numbers, not the {len(run.feeder.acknowledged)} acknowledged ones"
+    found, fed = Counter(expected.numbers), Counter(run.feeder.acknowledged)
+    if found != fed:
+        missing, extra = sorted((fed - found).elements()), sorted((found - fed).elements())
+        yield f"the input lacks {len(missing)} acknowledged numbers, such as {missing[:5]}, and has {len(extra)} others"
 
 
 def _stopped(run: Run) -> Iterable[str]:
@@ -235,9 +241,10 @@ def _stopped(run: Run) -> Iterable[str]:
     for worker in run.pack.alive:
         code = worker.stop()
         # One that is still starting has no handler for SIGTERM yet, and one that is armed may strike to the last.
-        excused = {-signal.SIGTERM} if not worker.events else {-signal.SIGKILL} if worker.point else set[int]()
-        if code and code not in excused:
-            found.append(f"{worker.name} ended with {code} when it was told to stop")
+        excused = {-signal.SIGTERM} if not worker.events else {-signal.SIGKILL} if worker.point else set[int | None]()
+        if code != 0 and code not in excused:
+            how = "had to be killed" if code is None else f"ended with {code}"
+            found.append(f"{worker.name} {how} when it was told to stop:\n{worker.tail()}")
     return found
 
 

@@ -108,7 +108,8 @@ def _faust_prepare(place: Place) -> None:
         replication_factor=place.topics.replication,
         config={"cleanup.policy": "compact"},
     )
-    AdminClient(place.connection.librdkafka({"log_level": 0})).create_topics([changelog])[place.changelog].result(30)
+    admin = AdminClient(place.connection.librdkafka({"log_level": 0}))
+    admin.create_topics([changelog])[place.changelog].result(30)
 
 
 def _faust_written(place: Place) -> list[str]:
@@ -124,7 +125,7 @@ def _faust_state(place: Place) -> Mapping[str, Tally]:
 
 FAUST = System(
     "Faust exactly_once",
-    ("-m", "tests.chaos.faust_worker", "worker", "--without-web", "-l", "warning"),
+    ("-m", "tests.chaos.faust_worker", "worker", "--without-web", "-l", "warn"),
     prepare=_faust_prepare,
     written=_faust_written,
     state=_faust_state,

@@ -151,3 +151,17 @@ def test_a_worker_whose_port_is_taken_says_so_in_one_line(shell: Shell, tmp_path
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("snowshed: cannot listen on 127.0.0.1:")
     assert "SNOWSHED_WEB_PORT" in last
+
+
+def test_a_reset_lets_folding_begin_anew_once_the_worker_has_stopped(shell: Shell, tmp_path: Path) -> None:
+    with shell.worker(tmp_path / "worker.log") as worker:
+        shell.run("publish", "heartbeat", "--node", "web-1")
+        refused = shell.run("reset", "--yes", expect=1)
+        assert "stop all of them first" in refused.stderr
+        worker.terminate()
+        worker.wait(30)
+    [*lanes] = shell.json("reset", "--yes", "--agent", "heartbeats")
+    assert {lane["agent"] for lane in lanes} == {"heartbeats"}
+    assert shell.run("reset", "--yes", "--agent", "nobody", expect=1).stderr.count("there is no agent nobody")
+    with shell.worker(tmp_path / "again.log"):
+        pass

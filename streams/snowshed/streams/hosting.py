@@ -29,6 +29,7 @@ from snowshed.streams.provision import provision
 from snowshed.streams.serving import PageServer
 from snowshed.streams.settings import WorkerSettings
 from snowshed.streams.transactions.core import Core
+from snowshed.streams.transactions.producer import LaneProducer, NewProducer
 from snowshed.streams.transactions.protocol import GroupSettings, Protocol, choose, read_broker_limits
 
 __all__ = ["EXIT_FATAL", "Hosted", "Membership", "build"]
@@ -114,6 +115,7 @@ class CoreService(mode.Service):
         agents: the agents that run them.
         metrics: is told what lanes do.
         joined: told of every change of this worker's membership.
+        new_producer: makes the producer of each lane.
     """
 
     def __init__(
@@ -123,9 +125,11 @@ class CoreService(mode.Service):
         agents: Agents,
         metrics: Metrics,
         joined: Callable[[Membership], None] | None = None,
+        *,
+        new_producer: NewProducer = LaneProducer,
     ) -> None:
         super().__init__()
-        self._on_joined = joined
+        self._on_joined, self._new_producer = joined, new_producer
         self._settings, self._judged, self._agents, self._metrics = settings, judged, agents, metrics
         self._core: Core | None = None
 
@@ -167,6 +171,7 @@ class CoreService(mode.Service):
             limits=settings.limits,
             fatal=_leave,
             joined=partial(self._joined, group),
+            new_producer=self._new_producer,
         )
         core.start()
         return core

@@ -23,6 +23,7 @@ from snowshed.streams.hosting import CoreService, Hosted
 from snowshed.streams.metrics import Metrics
 from snowshed.streams.serving import PageServer
 from snowshed.streams.settings import WorkerSettings
+from snowshed.streams.transactions.producer import LaneProducer, NewProducer
 
 
 class Beat(NamedTuple):
@@ -96,7 +97,7 @@ def _health(beat: Beat, mean: float, batch: Batch[tuple[Beat, ...]]) -> NodeHeal
     )
 
 
-def main() -> None:
+def main(new_producer: NewProducer = LaneProducer) -> None:
     """Run the worker until it is told to stop."""
     settings, folds = WorkerSettings(), {"heartbeats": IntervalFold(int(sys.argv[1]))}
     logs.configure(settings.log_format, settings.log_level)
@@ -112,7 +113,7 @@ def main() -> None:
         logging_config=logs.logging_config(settings.log_format, settings.log_level),
     )
     metrics = Metrics()
-    core = CoreService(settings, folds, declare(app, folds), metrics)
+    core = CoreService(settings, folds, declare(app, folds), metrics, new_producer=new_producer)
     app.service(core)
     app.web_server(PageServer(settings, metrics, ready=lambda: core.ready))
     worker: Any = faust.Worker(app, loop=loop, quiet=True, override_logging=False, redirect_stdouts=False)

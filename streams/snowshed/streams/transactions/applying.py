@@ -28,7 +28,7 @@ from snowshed.streams.transactions.judge import JudgeUnavailable, Work
 from snowshed.streams.transactions.letters import Letters
 from snowshed.streams.transactions.plan import Plan, Planner, dead_letter
 from snowshed.streams.transactions.poison import Retry
-from snowshed.streams.transactions.producer import LaneProducer
+from snowshed.streams.transactions.producer import Writer
 from snowshed.streams.transactions.rereading import headers_at
 from snowshed.streams.transactions.restore import Restored
 
@@ -72,7 +72,7 @@ class Applier:
         source: str,
         partition: int,
         *,
-        producer: LaneProducer,
+        producer: Writer,
         restored: Restored,
     ) -> None:
         self._context, self._fold, self._producer = context, fold, producer

@@ -11,6 +11,7 @@ from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.topics import Topics
 from snowshed.streams.transactions.events import LaneWatcher
 from snowshed.streams.transactions.judge import Judge
+from snowshed.streams.transactions.producer import LaneProducer, NewProducer
 from snowshed.streams.transactions.restore import Restorer
 
 __all__ = ["LaneContext", "LaneLimits"]
@@ -49,3 +50,5 @@ class LaneContext:
     """The consumer's current group metadata."""
     fatal: Callable[[str], None]
     """Called when this process must leave."""
+    new_producer: NewProducer = LaneProducer
+    """Makes the producer of each lane."""

@@ -15,6 +15,7 @@ from snowshed.streams.transactions.context import LaneContext, LaneLimits
 from snowshed.streams.transactions.events import LaneWatcher
 from snowshed.streams.transactions.judge import Judge
 from snowshed.streams.transactions.lane import Lane
+from snowshed.streams.transactions.producer import LaneProducer, NewProducer
 from snowshed.streams.transactions.protocol import GroupSettings
 from snowshed.streams.transactions.restore import Restorer
 from snowshed.streams.transactions.source import Source
@@ -42,6 +43,7 @@ class Core:
         limits: bounds on each lane.
         fatal: called with the reason when this process must leave; must not return control to lanes for long.
         joined: told this worker's member id whenever it changes; empty once it has left the group.
+        new_producer: makes the producer of each lane; any but the default is exactly once no more.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Core:
         limits: LaneLimits,
         fatal: Callable[[str], None],
         joined: Callable[[str], None] = _unheard,
+        new_producer: NewProducer = LaneProducer,
     ) -> None:
         self._folds = {topics.full(AGENTS[name]): fold for name, fold in folds.items()}
         self._fatal, self._stopping = fatal, False
@@ -73,6 +76,7 @@ class Core:
             limits=limits,
             group=self._source.group,
             fatal=self._leave,
+            new_producer=new_producer,
         )
         self._group = group
 

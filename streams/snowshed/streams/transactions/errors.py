@@ -12,7 +12,7 @@
         ├── Fenced           another worker owns the transactional id: this process must leave
         ├── Hanging          the broker's: a transaction that it never ended cannot be ended by us
         ├── Forbidden        yours: the broker denies a permission; this process must leave
-        └── Stuck            the fold's, or a starved machine's: batches are not judged; this process must leave
+        └── Stuck            a fold, or Kafka's client, does not come back: this process must leave
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Hanging(TransactionError):
 
 
 class Stuck(TransactionError):
-    """Batches are not judged time after time: a fold hangs, or the machine is starved; a new process may do better."""
+    """A fold does not judge its batches time after time, or Kafka's client hangs; a new process may do better."""
 
 
 def kafka_error(error: KafkaException) -> KafkaError:

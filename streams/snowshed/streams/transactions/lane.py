@@ -24,7 +24,7 @@ from snowshed.streams.transactions.events import Backlog, LaneChange
 from snowshed.streams.transactions.hanging import Place, Question
 from snowshed.streams.transactions.journal import Applied
 from snowshed.streams.transactions.plan import origin
-from snowshed.streams.transactions.producer import LaneProducer
+from snowshed.streams.transactions.producer import Writer
 from snowshed.streams.transactions.restore import Restored
 from snowshed.streams.transactions.states import LaneEvent, LaneState, next_state
 
@@ -63,6 +63,7 @@ class Lane:
         self._clock = BrokerClock(stand_in=time.monotonic() - time.time())
         self.wanted = 0
         """The next offset to be read; where the state ends, once the lane is open."""
+        self._producer: Writer | None = None
         self._thread = threading.Thread(target=self._run, name=f"snowshed-lane-{self.name}", daemon=True)
 
     # What the consumer's thread calls.
@@ -109,6 +110,11 @@ class Lane:
         self._thread.join(max(0.0, timeout))
         return not self._thread.is_alive()
 
+    def overdue(self, now: float) -> str:
+        """The client's call in which the lane is stuck; empty when it is not."""
+        producer = self._producer
+        return producer.overdue(now) if producer is not None else ""
+
     @property
     def opened(self) -> bool:
         """Whether the lane takes records."""
@@ -150,7 +156,7 @@ class Lane:
 
     def _live(self) -> None:
         self._enter(LaneEvent.STARTED, "assigned")
-        producer = LaneProducer(
+        producer = self._producer = self._context.new_producer(
             self._context.connection,
             f"{self._context.app}-{self.name}",
             timeout=self._context.limits.transaction_timeout,
@@ -159,9 +165,10 @@ class Lane:
         try:
             self._open(producer)
         finally:
+            self._producer = None
             producer.close()
 
-    def _open(self, producer: LaneProducer) -> None:
+    def _open(self, producer: Writer) -> None:
         producer.fence()
         self._enter(LaneEvent.FENCED_PREDECESSOR, "predecessor fenced")
         restored = self._restore()
@@ -185,7 +192,7 @@ class Lane:
             )
         )
 
-    def _purge(self, producer: LaneProducer, applied: Applied) -> None:
+    def _purge(self, producer: Writer, applied: Applied) -> None:
         """Abort what a broker that crashed left hanging of the predecessor's last transaction."""
         hanging: frozenset[Place] = frozenset()
         for _ in range(_PURGES):

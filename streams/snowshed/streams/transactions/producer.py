@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from confluent_kafka import KafkaException, Producer, TopicPartition
@@ -14,7 +15,7 @@ from snowshed.schemas.topics import MAX_RECORD_BYTES
 from snowshed.streams.transactions.errors import Abandoned, Aborted, TransactionError, classify, kafka_error
 from snowshed.streams.transactions.events import BatchStep
 
-__all__ = ["LaneProducer", "Write"]
+__all__ = ["LaneProducer", "NewProducer", "Write", "Writer"]
 
 log = structlog.get_logger()
 
@@ -22,6 +23,7 @@ _CALL_SECONDS = 5.0
 """Bound on one blocking call; the call is repeated while the broker says that this may help."""
 
 _BACK_OFF_SECONDS = 0.1
+_OVERDUE_SECONDS = 6 * _CALL_SECONDS
 _PURGE_KEY = b"\x00purge"
 
 _FENCE_SECONDS = (0.05, 0.05, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -37,6 +39,45 @@ class Write(NamedTuple):
     key: bytes
     value: bytes | None
     headers: list[tuple[str, str | bytes | None]]
+
+
+class Writer(Protocol):
+    """What a lane writes with; see `LaneProducer` for what each call promises."""
+
+    def fence(self) -> None:
+        """Shut out every earlier writer of the lane."""
+
+    def commit(
+        self,
+        writes: Iterable[Write],
+        offsets: list[TopicPartition],
+        group: Any,
+        reached: Callable[[BatchStep], None],
+    ) -> None:
+        """Write a batch and the group's offsets."""
+
+    def abort(self) -> None:
+        """Undo what is not committed."""
+
+    def purge(self, places: Iterable[tuple[str, int]], offsets: list[TopicPartition], group: Any) -> None:
+        """Abort what an earlier writer has left hanging."""
+
+    def overdue(self, now: float) -> str:
+        """The call that has not come back long after its time; empty when there is none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the client."""
+
+
+class NewProducer(Protocol):
+    """Makes a lane's writer."""
+
+    def __call__(
+        self, connection: KafkaConnection, transactional_id: str, *, timeout: float, abandon: threading.Event
+    ) -> Writer:
+        """The writer of the lane with this id."""
+        ...
 
 
 class LaneProducer:
@@ -56,6 +97,7 @@ class LaneProducer:
         self, connection: KafkaConnection, transactional_id: str, *, timeout: float, abandon: threading.Event
     ) -> None:
         self._id, self._abandon = transactional_id, abandon
+        self._calling: tuple[str, float] | None = None
         self._producer = Producer(
             connection.librdkafka(
                 {
@@ -143,6 +185,14 @@ class LaneProducer:
             if self._abandon.is_set():
                 raise Abandoned(f"flush: given up because the lane is closing: {left} records are not delivered")
 
+    def overdue(self, now: float) -> str:
+        """The call that has not come back long after its own time-out; empty when there is none.
+
+        librdkafka was seen to stay in `send_offsets_to_transaction` for minutes after a broker had come back.
+        """
+        calling = self._calling
+        return calling[0] if calling is not None and now > calling[1] + _OVERDUE_SECONDS else ""
+
     def close(self) -> None:
         """Let go of the client and its threads now; an exception's frames could hold on to them for long."""
         del self._producer
@@ -177,6 +227,7 @@ class LaneProducer:
         The client's method is looked up by its name, because a frame that held it would keep the client, its threads
         and its connections for as long as an exception's traceback lives.
         """
+        self._calling = (call, time.monotonic())
         try:
             getattr(self._producer, call)(*arguments)
         except KafkaException as error:
@@ -184,6 +235,8 @@ class LaneProducer:
             if meaning is None:
                 return error
             raise meaning from error
+        finally:
+            self._calling = None
         return None
 
     @staticmethod

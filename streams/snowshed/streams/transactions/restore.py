@@ -14,12 +14,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import SnowshedError
-from snowshed.streams.transactions.errors import Forbidden, forbids, kafka_error, passes
+from snowshed.streams.transactions.errors import kafka_error, passes
 from snowshed.streams.transactions.fetch import fetch
 from snowshed.streams.transactions.hanging import Place, Question, answer
 from snowshed.streams.transactions.journal import APPLIED_KEY, Applied
+from snowshed.streams.transactions.state_errors import grew, mismatch, silent, unreadable
 
-__all__ = ["Restored", "Restorer", "StateMismatch", "StateUnreadable", "TopicGrew"]
+__all__ = ["Restored", "Restorer"]
 
 log = structlog.get_logger()
 
@@ -29,25 +30,6 @@ _MISMATCH_SECONDS = 15.0
 _CALL_SECONDS = 10.0
 _BACK_OFF_SECONDS = 0.2
 _FETCH = 10_000
-
-
-class StateMismatch(SnowshedError):
-    """A partition's state does not belong to the group's committed offset.
-
-    Somebody moved the group's offsets or deleted the state topic. Reset both together: stop all workers
-    and run `snowshed reset`, which lets folding begin anew.
-    """
-
-
-class StateUnreadable(SnowshedError):
-    """The broker did not hand over a partition's state: it is away, or the state topic is damaged."""
-
-
-class TopicGrew(SnowshedError):
-    """An input has more partitions than its state topic.
-
-    Keys have moved to other partitions and away from their state; stop all workers and run `snowshed reset`.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +170,11 @@ class Restorer:
                 requests = self._attempt(reader, asker, requests)
                 answered = time.monotonic()
             except KafkaException as error:
-                meaning = _meaning(kafka_error(error), requests, time.monotonic() - answered)
-                if meaning is None:
+                if passes(kafka_error(error)) and time.monotonic() - answered < _SILENCE_SECONDS:
                     log.warning("restore_repeated", lanes=len(requests), reason=str(error))
                     time.sleep(_BACK_OFF_SECONDS)
                     continue
-                meaning.__cause__ = error
-                _fail(requests, meaning)
+                _fail(requests, unreadable(kafka_error(error), {request.state.topic for request in requests}))
                 return
             except SnowshedError as error:
                 _fail(requests, error)
@@ -217,7 +197,7 @@ class Restorer:
             if request.applied.next_offset == offset:
                 request.done.set_result(Restored(request.values, request.applied))
             elif _lasts(request, time.monotonic()):
-                request.done.set_exception(_mismatch(request, offset))
+                request.done.set_exception(mismatch(request.source, request.applied.next_offset, offset))
             else:
                 unsettled.append(request)
         return unsettled
@@ -230,10 +210,7 @@ class Restorer:
             # waits in silence for a partition that does not exist.
             there = consumer.list_topics(topic, timeout=_CALL_SECONDS).topics[topic].partitions
             if there and any(name == topic and partition not in there for name, partition in waiting):
-                raise TopicGrew(
-                    f"{topic} has {len(there)} partitions and its input has more, so keys have moved away from their "
-                    "state: stop all workers, then run `snowshed reset`"
-                )
+                raise grew(topic, len(there))
         consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in waiting])
         heard = time.monotonic()
         while waiting:
@@ -241,10 +218,7 @@ class Restorer:
             if messages:
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_SECONDS:
-                raise StateUnreadable(
-                    f"the broker gives nothing of {sorted(waiting)} for {_SILENCE_SECONDS:.0f} s: see that it runs and "
-                    "that these partitions have a leader, then start the worker again"
-                )
+                raise silent(sorted(waiting), _SILENCE_SECONDS)
             for message in messages:
                 _take(message, waiting)
         consumer.unassign()
@@ -267,20 +241,6 @@ def _take(message: Message, waiting: dict[tuple[str, int], _Request]) -> None:
         raise KafkaException(error)
 
 
-def _meaning(error: KafkaError, requests: list[_Request], silence: float) -> SnowshedError | None:
-    """What an error while restoring comes to; None when asking again may help."""
-    states = ", ".join(sorted({request.state.topic for request in requests}))
-    if forbids(error):
-        return Forbidden(
-            f"restoring from {states}: {error.str()}: grant what docs/operations.md lists under Permissions"
-        )
-    if passes(error) and silence < _SILENCE_SECONDS:
-        return None
-    return StateUnreadable(
-        f"the state in {states} cannot be read: {error.name()}: {error.str()}; start the worker again"
-    )
-
-
 def _fail(requests: list[_Request], error: SnowshedError) -> None:
     for request in requests:
         request.done.set_exception(error)
@@ -291,11 +251,3 @@ def _lasts(request: _Request, now: float) -> bool:
     if request.mismatch_since is None:
         request.mismatch_since = now
     return now - request.mismatch_since > _MISMATCH_SECONDS
-
-
-def _mismatch(request: _Request, committed: int) -> StateMismatch:
-    return StateMismatch(
-        f"the state of {request.source.topic}[{request.source.partition}] was folded up to offset "
-        f"{request.applied.next_offset}, but the group's committed offset is {committed}: somebody moved the offsets "
-        "or deleted the state topic. Stop all workers, then reset both together with `snowshed reset`."
-    )

@@ -14,7 +14,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import SnowshedError
 from snowshed.streams import folding
-from snowshed.streams.transactions.errors import Forbidden, forbids, kafka_error, passes
+from snowshed.streams.transactions.errors import Forbidden, Stuck, forbids, kafka_error, passes
 from snowshed.streams.transactions.fetch import fetch
 from snowshed.streams.transactions.lane import Lane
 from snowshed.streams.transactions.misplaced import Overtaken, resume_at
@@ -172,6 +172,11 @@ class Source:
             _, end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
             if lane.opened and end >= 0:
                 lane.measure(end)
+            if call := lane.overdue(now):
+                raise Stuck(
+                    f"lane {lane.name}: Kafka's client does not come back from {call}, long after its time-out; only a "
+                    "new process helps: start the worker again"
+                )
 
     # Back-pressure and opening: a lane's partition is paused until the lane is open and whenever it is full.
 
