@@ -69,7 +69,6 @@ class _Writer:
                 "partitioner": "murmur2_random",
                 "message.max.bytes": MAX_RECORD_BYTES,
                 "queue.buffering.max.messages": 1_000_000,
-                "delivery.report.only.error": True,
                 "log_level": 3,
             }
         )

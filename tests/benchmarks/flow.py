@@ -89,7 +89,7 @@ class Feed(_Threaded):
     def __init__(self, connection: KafkaConnection, topics: Topics, rate: float) -> None:
         super().__init__()
         self._topic, self._rate = topics.full("heartbeats"), rate
-        own: dict[str, Property] = {"partitioner": "murmur2_random", "enable.idempotence": True, "linger.ms": 0}
+        own: dict[str, Property] = {"partitioner": "murmur2_random", "enable.idempotence": True, "log_level": 2}
         self._producer = Producer(connection.librdkafka(own))
 
     def _run(self) -> None:

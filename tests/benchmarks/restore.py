@@ -30,7 +30,7 @@ _QUIET_TICK = "600"
 
 def run(stage: Stage) -> Section:
     """Restart a worker again and again over states of several sizes."""
-    repeats = stage.pick(10, 2)
+    repeats = stage.often(10, 2)
     figures = [
         figure
         for keys, updates in stage.pick(((10_000, 1), (10_000, 10), (10_000, 30), (100_000, 1)), ((10_000, 1),))

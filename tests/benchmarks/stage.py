@@ -48,6 +48,10 @@ class Stage:
         """How often each figure is measured."""
         return self._repeats or self.pick(_FULL_REPEATS, 1)
 
+    def often(self, full: int, quick: int) -> int:
+        """How often a figure is measured that wants more, or can bear fewer, repeats than others."""
+        return self._repeats or self.pick(full, quick)
+
     def pick(self, full: T, quick: T) -> T:
         """The size for this run."""
         return quick if self.quick else full

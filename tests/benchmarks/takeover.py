@@ -124,6 +124,7 @@ class _Bench:
         os.kill(victim, number)
         appended = self.input_ends()
         found = [self._taken_over(crew, partition, moment, appended[partition]) for partition in moved]
+        await_that(lambda: victim not in crew.alive(), "the struck worker has ended")
         crew.mend()
         return max(found) - moment
 
@@ -160,7 +161,7 @@ class _Bench:
 
 
 def _at(stage: Stage, site: _Site) -> list[Figure]:
-    runs = stage.pick(_RUNS, 2)
+    runs = stage.often(_RUNS, 2)
     kills: list[float] = []
     stops: list[float] = []
     with LocalKafka(extra=site.extra, progress=stage.tell) as broker, ExitStack() as stack:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.benchmarks.__main__ import PERFORMANCE, RELIABILITY
+from tests.benchmarks.flow import Committed, faults, longest_gap
 from tests.benchmarks.loads import ROWS, heartbeats, timings
 from tests.benchmarks.report import Figure, Report, Section, write_into
 
@@ -72,3 +73,29 @@ def test_made_timings_have_the_rows_that_are_counted() -> None:
     assert isinstance(batch, TimingBatch)
     assert len(batch.attempts) == len(batch.latency_end) == ROWS
     assert batch.latency_end[-1] == len(batch.latency_bucket)
+
+
+def batch(
+    first: int, following: int, *, partition: int = 0, seen: float = 0.0, records: int | None = None
+) -> Committed:
+    return Committed(seen, partition, first, following, following - first if records is None else records)
+
+
+@pytest.mark.parametrize(
+    ("batches", "wrong"),
+    [
+        ([batch(0, 3), batch(3, 3), batch(3, 5)], 0),
+        ([batch(0, 3), batch(4, 5)], 1),
+        ([batch(0, 3), batch(1, 5)], 2),
+        ([batch(0, 3), batch(3, 5, records=1)], 1),
+        ([batch(0, 3)], 2),
+    ],
+    ids=["once", "lost", "repeated", "miscounted", "unfinished"],
+)
+def test_the_journal_shows_what_was_lost_or_repeated(batches: list[Committed], wrong: int) -> None:
+    assert faults(batches, [5]) == wrong
+
+
+def test_a_pause_is_one_between_batches_of_the_same_partition() -> None:
+    seen = [(0, 1.0), (1, 1.5), (0, 3.0), (1, 4.5), (0, 4.0)]
+    assert longest_gap([batch(0, 1, partition=partition, seen=at) for partition, at in seen]) == pytest.approx(3.0)

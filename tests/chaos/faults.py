@@ -81,7 +81,7 @@ class FailPoints(Fault):
             return {}
         where = self.run.random.choice(self._where)
         often = where in {At.IN_RESTORE, At.IN_ASSIGNMENT}
-        nth = self.run.random.randint(1, 4) if often else self.run.random.randint(1, 20)
+        nth = self.run.random.randint(1, 3) if often else self.run.random.randint(1, 8)
         return {"CHAOS_FAILPOINT": str(self.point(where, nth))}
 
     def point(self, where: At, nth: int) -> FailPoint:

@@ -19,6 +19,7 @@ from tests.chaos.oracle import Differences, Expected, compare, expect
 from tests.chaos.processes import Pack, WorkerProcess
 from tests.chaos.reading import committed, ends, read
 from tests.chaos.systems import Place, System, letters, notices
+from tests.chaos.worker import BUG
 
 from snowshed.schemas.topics import Topics
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "Run", "Verdict", "carry_out"]
 
 _TICK = 0.05
+_START_SECONDS = 20.0
 _DRAIN_SECONDS = 120.0
 _SETTLE_SECONDS = 45.0
 _REVIVAL_SECONDS = 0.6
@@ -150,6 +152,7 @@ def carry_out(run: Run) -> Verdict:
     with run.pack:
         for number in range(run.case.workers):
             run.start(f"w{number}")
+        _await_work(run)
         run.feeder.start()
         while not run.feeder.fed:
             _tick(run)
@@ -194,8 +197,16 @@ def _forget(run: Run) -> None:
 
 def _count_quiet_faults(run: Run) -> None:
     if any(isinstance(fault, Raising) for fault in run.injected):
-        run.faults["rule raised"] += run.pack.logged('"cause": "fold"')
+        run.faults["rule raised"] += run.pack.logged(BUG)
     run.faults["bad record or aborted input transaction"] += run.feeder.injected
+
+
+def _await_work(run: Run) -> None:
+    """Let the workers get to work before the records flow; those that are to die at their start need not."""
+    deadline = time.monotonic() + _START_SECONDS
+    while run.system.tidy and time.monotonic() < deadline and not run.pack.logged('"state": "open"'):
+        run.revive(time.monotonic())
+        time.sleep(_TICK)
 
 
 def _tick(run: Run) -> None:

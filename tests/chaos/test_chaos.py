@@ -46,13 +46,10 @@ def run(arenas: Arenas, prefix: str, tmp_path: Path) -> Runner:
 @pytest.mark.parametrize(
     ("name", "seed", "seconds"),
     [
-        ("kill-after-produce", 100, SHORT),
         ("kill-during-commit", 101, SHORT),
         ("kill-in-restore", 102, SHORT),
         ("zombie", 103, SHORT),
-        ("expired", 104, SHORT),
         ("storm", 105, SHORT),
-        ("aborted", 106, SHORT),
         ("cut", 107, SHORT),
         ("broker-kill", 108, 25.0),
         ("mixture", 109, 25.0),

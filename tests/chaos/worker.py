@@ -24,6 +24,8 @@ from snowshed.streams.hosting import build
 from snowshed.streams.metrics import Metrics
 from snowshed.streams.settings import WorkerSettings
 
+BUG = "a rule with a bug"
+
 
 class RaisingFold(CountingFold):
     """A counting fold that breaks now and then, as a rule with a bug would."""
@@ -36,7 +38,7 @@ class RaisingFold(CountingFold):
         """Count, unless the moment is a bad one."""
         if batch.records and batch.partition not in self._broke and self._random.random() < self._share:
             self._broke.add(batch.partition)
-            raise RuntimeError("a rule with a bug")
+            raise RuntimeError(BUG)
         self._broke.discard(batch.partition)
         return super().step(state, batch)
 

@@ -61,6 +61,7 @@ def _topics(*short: str) -> tuple[str, ...]:
 
 
 _INPUTS = _topics(*AGENTS.values())
+_LOOKED_UP = "because the client looks its group up, in which it does nothing"
 _FOLDING = (
     Access("group", ("{app}",), ("Read",)),
     Access("transactional-id", ("{app}-",), ("Write",), prefixed=True),
@@ -94,13 +95,17 @@ ROLES: Mapping[str, Role] = MappingProxyType(
         ),
         "recorder": Role(
             "an operator's `record`, `replay --from-kafka` and `dead-letters`",
-            (Access("topic", _topics(""), ("Read",), prefixed=True),),
+            (
+                Access("topic", _topics(""), ("Read",), prefixed=True),
+                Access("group", _topics("capture", "dead-letters"), ("Describe",), purpose=_LOOKED_UP),
+            ),
         ),
         "retrier": Role(
             "an operator's `dead-letters retry`",
             (
                 Access("topic", (*_INPUTS, *_topics("dead-letters")), ("Read", "Write")),
                 Access("transactional-id", ("{prefix}-dead-letters-retry",), ("Write",)),
+                Access("group", _topics("dead-letters"), ("Describe",), purpose=_LOOKED_UP),
             ),
         ),
         "resetter": Role(
@@ -115,6 +120,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
                     purpose="where an input was given more partitions",
                 ),
                 *_FOLDING,
+                Access("group", _topics("capture"), ("Describe",), purpose=_LOOKED_UP),
             ),
         ),
     }

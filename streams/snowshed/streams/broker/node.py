@@ -90,5 +90,9 @@ def as_properties(settings: Mapping[str, str]) -> str:
 
 
 def as_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings in the form that Kafka's images read: `a.b` becomes `KAFKA_A_B`."""
-    return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}
+    """Settings in the form that Kafka's images read: `a.b_c-d` becomes `KAFKA_A_B__C___D`."""
+    return {f"KAFKA_{_variable(name)}": value for name, value in settings.items()}
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("_", "__").replace("-", "___").replace(".", "_")

@@ -38,9 +38,9 @@ def test_a_container_advertises_the_hosts_port_to_clients() -> None:
 
 
 def test_settings_are_written_as_properties_and_as_environment() -> None:
-    settings = {"a.b": "1", "c": "x"}
-    assert as_properties(settings) == "a.b=1\nc=x\n"
-    assert as_environment(settings) == {"KAFKA_A_B": "1", "KAFKA_C": "x"}
+    settings = {"a.b": "1", "c_d-e": "x"}
+    assert as_properties(settings) == "a.b=1\nc_d-e=x\n"
+    assert as_environment(settings) == {"KAFKA_A_B": "1", "KAFKA_C__D___E": "x"}
 
 
 def test_the_compose_file_runs_the_same_kafka_with_the_same_failover_settings() -> None:
