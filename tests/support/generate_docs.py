@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from snowshed.schemas.catalogue import RECORD_TYPES, current_schema
 from snowshed.schemas.topics import AGENTS, CATALOGUE, Topics, TopicSpec
 from snowshed.streams.metrics import Metrics
+from snowshed.streams.permissions import ROLES, Access
 from snowshed.streams.transactions.states import TRANSITIONS, LaneState
 
 __all__ = ["DOCS", "PARTS", "rewritten"]
@@ -105,6 +106,30 @@ def metric_table() -> str:
     return _table(("metric", "type", "meaning"), rows)
 
 
+def permission_table() -> str:
+    """What each role may do, with the default names."""
+    rows = [
+        (f"`{name}`: {role.who}" if first else "", _resources(access), _operations(access))
+        for name, role in ROLES.items()
+        for first, access in zip((True, *(False,) * len(role.accesses)), role.accesses, strict=False)
+    ]
+    return _table(("role", "resource", "operations"), rows)
+
+
+def _resources(access: Access) -> str:
+    names = ", ".join(f"`{name.format(prefix='snowshed', app='snowshed')}`" for name in access.names)
+    kind = access.resource.replace("-", " ")
+    if access.resource == "cluster":
+        return "cluster"
+    plural = "s" if access.prefixed or len(access.names) > 1 else ""
+    return f"{kind}{plural} prefixed {names}" if access.prefixed else f"{kind}{plural} {names}"
+
+
+def _operations(access: Access) -> str:
+    notes = [note for note in (access.purpose, "may be left out" if access.optional else "") if note]
+    return ", ".join(access.operations) + (f" ({'; '.join(notes)})" if notes else "")
+
+
 def _families(registry: CollectorRegistry) -> list[Any]:
     return sorted(registry.collect(), key=lambda family: family.name)
 
@@ -117,7 +142,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "topics.md": {"topics": topic_table, "agents": agent_table, "records": records},
     "architecture.md": {"lane states": lane_states},
-    "operations.md": {"metrics": metric_table},
+    "operations.md": {"metrics": metric_table, "permissions": permission_table},
 }
 """The generated parts by page and name; each stands between `<!-- generated: name -->` and `<!-- end -->`."""
 

@@ -16,6 +16,7 @@ from snowshed.schemas.topics import CATALOGUE, Topics
 from snowshed.streams.cli.console import out, print_json
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Bootstrap, Json, Prefix, connection_to
 from snowshed.streams.cli.reaching import reach
+from snowshed.streams.permissions import ROLES, acl_lines
 from snowshed.streams.provision import TopicReport, provision, report
 
 __all__ = ["command", "creation_lines"]
@@ -36,6 +37,15 @@ def command(
     commands: Annotated[
         bool, typer.Option("--commands", help="Print the kafka-topics.sh lines that create them; asks no broker.")
     ] = False,
+    acls: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--acls",
+            metavar="USER=ROLE",
+            help=f"Print the kafka-acls.sh lines for a user with this role ({', '.join(ROLES)}); asks no broker.",
+        ),
+    ] = None,
+    app: Annotated[str, typer.Option(envvar="SNOWSHED_APP", help="The workers' group, for --acls.")] = "snowshed",
     json: Json = False,
 ) -> None:
     """List the topics beside what the broker has, and create those it lacks.
@@ -43,6 +53,10 @@ def command(
     Ends with 1 while topics are missing.
     """
     topics = Topics(prefix, partitions=partitions, replication=replication)
+    if acls:
+        for line in acl_lines([_user_and_role(pair) for pair in acls], prefix, app, bootstrap):
+            typer.echo(line)
+        return
     if commands:
         for line in creation_lines(topics, bootstrap):
             typer.echo(line)
@@ -57,6 +71,13 @@ def command(
         out().print(_table(found))
     if missing := [entry.name for entry in found if entry.missing]:
         raise ConfigurationError(f"{len(missing)} topics are missing at {bootstrap}: create them with --create")
+
+
+def _user_and_role(pair: str) -> tuple[str, str]:
+    user, equals, role = pair.rpartition("=")
+    if not equals or not user:
+        raise ConfigurationError(f"--acls {pair}: say USER=ROLE, such as judge=worker")
+    return user, role
 
 
 def creation_lines(topics: Topics, bootstrap: str) -> Iterator[str]:
