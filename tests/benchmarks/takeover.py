@@ -173,7 +173,7 @@ def _at(stage: Stage, site: _Site) -> list[Figure]:
                 stage.tell(f"{site.name} {number + 1}: kill {kills[-1]:.2f} s, stop {stops[-1]:.2f} s")
         supervised = _supervised_kills(bench, runs)
         with bench.supervised(runs) as crew:
-            gaps = [bench.rolled(crew) for _ in range(stage.pick(_ROLLS, 1))]
+            gaps = [bench.rolled(crew) for _ in range(stage.often(_ROLLS, 1))]
             wrong = bench.faults()
     return [
         Figure.of(f"{site.name}: kill -9", "s", kills, site.kill_goal),
