@@ -16,18 +16,21 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
+from tests.support.certificates import make_certificates
 from tests.support.core_rig import wait_until
+from tests.support.engine import container_engine
 from tests.support.fleet import Running
-from tests.support.secured import ADMIN, SecuredKafka
+from tests.support.secured import ADMIN, SecuredKafka, secured_container, user_properties
 
 from snowshed.consumers import DecisionView
 from snowshed.consumers.testing import decision
 from snowshed.producers import Transport
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
+from snowshed.schemas.errors import BrokerUnavailable, ConfigurationError
 from snowshed.schemas.records import DeadLetter, DecisionKind, Heartbeat
 from snowshed.schemas.topics import Topics
-from snowshed.streams.broker import free_ports
+from snowshed.streams.broker import free_ports, wait_ready
 from snowshed.streams.permissions import Grant, granted
 from snowshed.streams.provision import provision
 from snowshed.streams.transactions.protocol import read_broker_limits
@@ -258,3 +261,16 @@ def test_one_role_does_not_give_what_another_has(secured: SecuredKafka, prefix: 
         producer.produce(topics.full(short), b"forged", on_delivery=lambda error, _: failed.append(error is not None))
         producer.flush(60)
     assert failed == [True, True, True]
+
+
+@pytest.mark.container
+def test_a_broker_in_a_container_can_be_secured_the_same_way(prefix: str, tmp_path: Path) -> None:
+    make_certificates(tmp_path)
+    topics = Topics(prefix, partitions=1, replication=1)
+    with container_engine() as image, secured_container(image, tmp_path) as kafka:
+        wait_ready(kafka.bootstrap, timeout=_LATE, client=user_properties(ADMIN, tmp_path))
+        assert provision(KafkaConnection(kafka.bootstrap, user_properties(ADMIN, tmp_path)), topics)
+        with pytest.raises(ConfigurationError, match="Authorization failed"):
+            provision(KafkaConnection(kafka.bootstrap, user_properties("guard", tmp_path)), topics)
+        with pytest.raises(BrokerUnavailable):
+            wait_ready(kafka.bootstrap, timeout=2)

@@ -12,13 +12,16 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from tests.support.certificates import make_certificates
+from tests.support.container import ApacheKafkaContainer
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.streams.broker import LocalKafka, free_ports
+from snowshed.streams.broker.container import container_environment
+from snowshed.streams.broker.node import container_listeners
 from snowshed.streams.broker.ports import LOOPBACK
 from snowshed.streams.permissions import Grant, granted
 
-__all__ = ["ADMIN", "ROLES_OF", "SecuredKafka", "secured_settings", "user_properties"]
+__all__ = ["ADMIN", "ROLES_OF", "SecuredKafka", "secured_container", "secured_settings", "user_properties"]
 
 ADMIN = "admin"
 ROLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -32,6 +35,7 @@ ROLES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The roles of each user; the admin, who has none, may do everything."""
 
 _TIMEOUT = 60.0
+_MOUNTED = Path("/mnt/certificates")
 _TYPES = {
     "topic": ResourceType.TOPIC,
     "group": ResourceType.GROUP,
@@ -92,6 +96,24 @@ def user_properties(user: str, certificates: Path) -> dict[str, str]:
         "sasl.password": password(user),
         "ssl.ca.location": str(certificates / "ca.pem"),
     }
+
+
+def secured_container(image: str, certificates: Path) -> ApacheKafkaContainer:
+    """The same broker in a container, not yet started.
+
+    Args:
+        image: from `container_engine`.
+        certificates: the folder from `make_certificates`.
+    """
+    container = ApacheKafkaContainer(image)
+    port = int(container.bootstrap.rpartition(":")[2])
+    listeners = {name: value.replace("PLAINTEXT://", "SECURED://") for name, value in container_listeners(port).items()}
+    container.env.update(container_environment(port, {**listeners, **secured_settings(_MOUNTED)}))
+    # Kafka's image runs as a user of its own.
+    certificates.chmod(0o755)
+    (certificates / "broker.pem").chmod(0o644)
+    container.with_volume_mapping(str(certificates), str(_MOUNTED), "ro")
+    return container
 
 
 class SecuredKafka:
