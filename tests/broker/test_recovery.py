@@ -80,7 +80,7 @@ def test_an_input_that_gets_more_partitions_stops_the_worker_and_a_reset_lets_it
 
 def test_a_reset_is_refused_while_a_worker_runs(rig: Rig) -> None:
     with rig.core() as core:
-        wait_until(lambda: bool(core.member_id), what="the worker has joined")
+        wait_until(lambda: bool(core.lanes) and all(lane.opened for lane in core.lanes), what="the worker has joined")
         with pytest.raises(ConfigurationError, match="1 workers are in group"):
             reset(rig.connection, rig.topics, rig.prefix, agents=["heartbeats"], begin=Beginning.END)
 

@@ -22,6 +22,7 @@ from snowshed.schemas.errors import BrokerUnavailable, ConfigurationError
 from snowshed.schemas.topics import AGENTS, Topics
 from snowshed.streams.replay.log import Log, open_log
 from snowshed.streams.transactions.checkpoint import CheckpointMark
+from snowshed.streams.transactions.errors import kafka_error, passes
 from snowshed.streams.transactions.events import BatchStep
 from snowshed.streams.transactions.journal import APPLIED_KEY, Applied
 from snowshed.streams.transactions.producer import LaneProducer, Write
@@ -88,18 +89,27 @@ def reset(
 
 
 def _refuse_members(admin: AdminClient, app: str) -> None:
-    answers = cast("dict[str, Any]", admin.describe_consumer_groups([app], request_timeout=_TIMEOUT))
-    try:
-        members = len(answers[app].result().members)
-    except KafkaException as error:
-        if "does not exist" in str(error) or "not found" in str(error):
-            return
-        raise
+    members = _members(admin, app)
     if members:
         raise ConfigurationError(
             f"{members} workers are in group {app}: stop all of them first, or wait until the sessions of those that "
             "died have ended"
         )
+
+
+def _members(admin: AdminClient, app: str) -> int:
+    """How many workers are in the group; asked again while the group's coordinator is being found."""
+    deadline = time.monotonic() + _TIMEOUT
+    while True:
+        answers = cast("dict[str, Any]", admin.describe_consumer_groups([app], request_timeout=_TIMEOUT))
+        try:
+            return len(answers[app].result().members)
+        except KafkaException as error:
+            if "does not exist" in str(error) or "not found" in str(error):
+                return 0
+            if not passes(kafka_error(error)) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _grow(admin: AdminClient, topics: Topics, agent: str) -> None:
