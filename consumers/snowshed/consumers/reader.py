@@ -30,7 +30,6 @@ _READING: Mapping[str, Property] = {
     "fetch.wait.max.ms": 200,
     "queued.max.messages.kbytes": 16384,
     "fetch.error.backoff.ms": 100,
-    "reconnect.backoff.max.ms": 1000,
     "socket.timeout.ms": 10_000,
     "log_level": 0,
 }

@@ -30,7 +30,6 @@ CLIENT_SETTINGS: dict[str, Property] = {
     "queue.buffering.max.messages": 1_000,
     "queue.buffering.max.kbytes": 16_384,
     "message.timeout.ms": 30_000,
-    "reconnect.backoff.max.ms": 2_000,
 }
 
 

@@ -8,14 +8,18 @@ from datetime import UTC, datetime
 from snowshed.schemas.catalogue import RECORD_TYPES, current_schema
 from snowshed.schemas.records import Record
 
-__all__ = ["event_id", "headers"]
+__all__ = ["SEQUENCE", "event_id", "headers"]
+
+SEQUENCE = "ce_sequence"
 
 _VERSION = ("ce_specversion", b"1.0")
 _CONTENT = ("content-type", b"application/avro")
 _TYPES = {s.record: ("ce_type", f"{s.name}.v{s.version}".encode()) for s in map(current_schema, RECORD_TYPES)}
 
 
-def headers(record: Record, *, event_id: str, source: str, time: float) -> list[tuple[str, bytes]]:
+def headers(
+    record: Record, *, event_id: str, source: str, time: float, sequence: int | None = None
+) -> list[tuple[str, bytes]]:
     """The headers of a record.
 
     Args:
@@ -23,8 +27,10 @@ def headers(record: Record, *, event_id: str, source: str, time: float) -> list[
         event_id: unique within `source`.
         source: URI reference of who wrote it, such as `/snowshed/node/web-1`.
         time: when it happened.
+        sequence: grows from one transaction of the source to the next (CloudEvents extension "sequence", whose values
+            sort as text).
     """
-    return [
+    found = [
         _VERSION,
         _TYPES[type(record)],
         ("ce_id", event_id.encode()),
@@ -32,6 +38,9 @@ def headers(record: Record, *, event_id: str, source: str, time: float) -> list[
         ("ce_time", _rfc3339(time)),
         _CONTENT,
     ]
+    if sequence is not None:
+        found.append((SEQUENCE, b"%012d" % sequence))
+    return found
 
 
 def event_id(headers: Sequence[tuple[str, bytes | None]] | None) -> str:

@@ -14,6 +14,9 @@ __all__ = ["KafkaConnection", "Property"]
 Property = str | int | float | bool
 """The value of a librdkafka property."""
 
+_RECONNECT: Mapping[str, Property] = {"reconnect.backoff.max.ms": 1_000}
+"""After a broker has come back, a client may still wait this long; librdkafka's own ten seconds would dominate."""
+
 _PREFIX = "SNOWSHED_KAFKA__"
 _SECRET = re.compile(r"password|secret|token|jaas|key\.pem|oauthbearer\.config")
 _SERVER = re.compile(r"(?:[A-Za-z0-9_+]+://)?(?:[^\s:/\[\],]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
@@ -48,7 +51,7 @@ class KafkaConnection:
 
     def librdkafka(self, overrides: Mapping[str, Property] | None = None) -> dict[str, Property]:
         """The configuration of one client; `overrides` win over the connection's own properties."""
-        return {"bootstrap.servers": self.bootstrap, **self.properties, **(overrides or {})}
+        return {"bootstrap.servers": self.bootstrap, **_RECONNECT, **self.properties, **(overrides or {})}
 
     def __repr__(self) -> str:
         shown = {name: "***" if _SECRET.search(name) else value for name, value in self.properties.items()}

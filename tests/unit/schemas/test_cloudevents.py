@@ -32,6 +32,13 @@ def test_times_are_utc_wherever_the_writer_is(monkeypatch: pytest.MonkeyPatch) -
     assert stamped == b"1970-01-01T00:00:00.000000Z"
 
 
+def test_sequences_sort_as_text() -> None:
+    first, second = (
+        dict(headers(BEAT, event_id="1", source="/s", time=0.0, sequence=n))["ce_sequence"] for n in (9, 10)
+    )
+    assert (first, second) == [b"000000000009", b"000000000010"]
+
+
 def test_the_event_id_is_read_back() -> None:
     assert event_id(headers(BEAT, event_id="ä/7", source="/s", time=0.0)) == "ä/7"
 

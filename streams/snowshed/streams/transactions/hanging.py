@@ -13,11 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import NamedTuple, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from snowshed.schemas.cloudevents import SEQUENCE
 from snowshed.streams.transactions.errors import passes
 from snowshed.streams.transactions.fetch import fetch
 
@@ -40,8 +40,8 @@ class Place(NamedTuple):
 class Question:
     """What one lane asks.
 
-    Records of ours on shared partitions are known by their CloudEvents headers; those not newer than `applied_at`
-    belong to a transaction that is committed, and the next commit ends them as they ought to be.
+    Records of ours on shared partitions are known by their CloudEvents headers; those whose `ce_sequence` is
+    not beyond `applied` belong to a transaction that is committed, and the next commit ends them as they ought to be.
     """
 
     own: frozenset[Place]
@@ -50,8 +50,8 @@ class Question:
     """Topics that its outputs go to."""
     origin: str
     """The lane's `ce_source`."""
-    applied_at: float
-    """Time of the last batch that is committed."""
+    applied: int
+    """Version of the last batch that is committed."""
     done: Future[frozenset[Place]] = field(default_factory=Future[frozenset[Place]])
 
 
@@ -70,9 +70,8 @@ def answer(questions: Sequence[Question], stable: Consumer, whole: Consumer) -> 
     open_ = {place: (lasts[place], ends[place]) for place in places if lasts[place] < ends[place]}
     newest = _newest(whole, {place: bounds for place, bounds in open_.items() if place in shared})
     for question in questions:
-        after = datetime.fromtimestamp(question.applied_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
         origin = question.origin.encode()
-        ours = {place for place in shared if newest.get((place, origin), b"") > after}
+        ours = {place for place in shared if newest.get((place, origin), 0) > question.applied}
         question.done.set_result(frozenset(ours | (question.own & open_.keys())))
 
 
@@ -90,9 +89,9 @@ def _latest(consumer: Consumer, places: Iterable[Place]) -> Mapping[Place, int]:
     return {Place(found.topic, found.partition): found.offset for found in answers}
 
 
-def _newest(consumer: Consumer, ranges: Mapping[Place, tuple[int, int]]) -> Mapping[tuple[Place, bytes], bytes]:
-    """The newest `ce_time` of each `ce_source` within some ranges of the log."""
-    newest: defaultdict[tuple[Place, bytes], bytes] = defaultdict(bytes)
+def _newest(consumer: Consumer, ranges: Mapping[Place, tuple[int, int]]) -> Mapping[tuple[Place, bytes], int]:
+    """The highest `ce_sequence` of each `ce_source` within some ranges of the log."""
+    newest: defaultdict[tuple[Place, bytes], int] = defaultdict(int)
     waiting = dict(ranges)
     consumer.assign([TopicPartition(*place, start) for place, (start, _) in ranges.items()])
     deadline = time.monotonic() + _READ_SECONDS
@@ -103,9 +102,8 @@ def _newest(consumer: Consumer, ranges: Mapping[Place, tuple[int, int]]) -> Mapp
             place = Place(message.topic() or "", message.partition() or 0)
             if _ends(message, waiting.get(place)):
                 waiting.pop(place, None)
-            source, when = _signature(message)
-            if source and when > newest[place, source]:
-                newest[place, source] = when
+            source, sequence = _signature(message)
+            newest[place, source] = max(newest[place, source], sequence)
     consumer.unassign()
     return newest
 
@@ -120,9 +118,10 @@ def _ends(message: Message, bounds: tuple[int, int] | None) -> bool:
     return error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 librdkafka's public name
 
 
-def _signature(message: Message) -> tuple[bytes, bytes]:
-    """A record's `ce_source` and `ce_time`, empty where it has none."""
+def _signature(message: Message) -> tuple[bytes, int]:
+    """A record's `ce_source` and `ce_sequence`, empty and 0 where it has none."""
     if message.error() is not None:
-        return b"", b""
+        return b"", 0
     headers = dict(cast("list[tuple[str, bytes | None]]", message.headers() or []))
-    return headers.get("ce_source") or b"", headers.get("ce_time") or b""
+    sequence = headers.get(SEQUENCE) or b""
+    return headers.get("ce_source") or b"", int(sequence) if sequence.isdigit() else 0

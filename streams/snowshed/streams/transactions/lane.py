@@ -34,8 +34,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _BACK_OFF_SECONDS = 0.2
-_PURGES = 10
-"""Times to try to abort what hangs before the lane gives up."""
+_PURGE_SECONDS = 60.0
+"""Before the lane gives up aborting what hangs. Records of its own that were aborted properly look the same while they
+stand behind what hangs of another lane, which that one must end first."""
 
 
 class _Closing(SnowshedError):
@@ -194,11 +195,13 @@ class Lane:
 
     def _purge(self, producer: Writer, applied: Applied) -> None:
         """Abort what a broker that crashed left hanging of the predecessor's last transaction."""
-        hanging: frozenset[Place] = frozenset()
-        for _ in range(_PURGES):
-            hanging = self._await(self._context.restorer.hanging(self._question(applied)))
-            if not hanging:
-                return
+        deadline = time.monotonic() + _PURGE_SECONDS
+        while hanging := self._await(self._context.restorer.hanging(self._question(applied))):
+            if time.monotonic() > deadline:
+                raise Hanging(
+                    f"records of a transaction that never ended stay on {', '.join(map(str, sorted(hanging)))}: see "
+                    "that all brokers run, then end it with `kafka-transactions.sh abort`"
+                )
             log.error("hanging_transaction", lane=self.name, partitions=sorted(hanging), consequence="aborting it")
             offsets = [TopicPartition(self.source, self.partition, applied.next_offset)]
             try:
@@ -206,11 +209,7 @@ class Lane:
             except Aborted as error:
                 log.warning("purge_repeated", lane=self.name, reason=str(error))
                 producer.abort()
-                self._closing.wait(_BACK_OFF_SECONDS)
-        raise Hanging(
-            f"records of a transaction that never ended stay on {', '.join(map(str, sorted(hanging)))}: see that all "
-            "brokers run, then end it with `kafka-transactions.sh abort`"
-        )
+            self._closing.wait(_BACK_OFF_SECONDS)
 
     def _question(self, applied: Applied) -> Question:
         agent, full = self._fold.agent, self._context.topics.full
@@ -220,7 +219,7 @@ class Lane:
             ),
             shared=frozenset(map(full, OUTPUTS)),
             origin=origin(agent, self.partition),
-            applied_at=applied.now,
+            applied=applied.version,
         )
 
     def _await(self, future: Future[T]) -> T:

@@ -109,7 +109,15 @@ class Planner:
             -1,
             emission.key.encode(),
             self._codec.encode(emission.record),
-            [*headers(emission.record, event_id=identity, source=self._origin, time=batch.now)],
+            [
+                *headers(
+                    emission.record,
+                    event_id=identity,
+                    source=self._origin,
+                    time=batch.now,
+                    sequence=batch.version,
+                )
+            ],
         )
 
     def _states(self, changes: Mapping[str, Any]) -> list[Write]:
