@@ -11,11 +11,11 @@ from math import inf, nan
 import structlog
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from snowshed.consumers.forking import ForkGate
 from snowshed.consumers.reader import TopicReader
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import DecodeError
+from snowshed.schemas.forking import ForkGate
 from snowshed.schemas.records import Record
 
 __all__ = ["Delivery", "Follower"]

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
 
-import structlog
-
 from snowshed.producers._forking import survive_fork
+from snowshed.producers._log import ForkSafeLog
 
 __all__ = ["Background"]
 
-_log = structlog.get_logger()
+_log = ForkSafeLog()
 _AFTER_FAILURE = 1.0
 
 

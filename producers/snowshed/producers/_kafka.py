@@ -7,14 +7,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-import structlog
-
+from snowshed.producers._log import ForkSafeLog
 from snowshed.producers._throttle import Throttle
 from snowshed.schemas.connection import KafkaConnection, Property
 
 __all__ = ["CLIENT_SETTINGS", "load_client", "open_producer"]
 
-_log = structlog.get_logger()
+_log = ForkSafeLog()
 _LOG_PERIOD = 60.0
 # Imported when telemetry is set up: it costs a program that merely imports this package 50 ms and a shared library.
 _CLIENT = "confluent_kafka"

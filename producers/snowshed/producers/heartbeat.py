@@ -10,10 +10,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 
-import structlog
-
 from snowshed.producers._background import Background
 from snowshed.producers._forking import survive_fork
+from snowshed.producers._log import ForkSafeLog
 from snowshed.producers._throttle import Throttle
 from snowshed.producers.local_health import LocalHealth
 from snowshed.producers.node import Node
@@ -24,7 +23,7 @@ from snowshed.schemas.records import Heartbeat, NodeStatus
 
 __all__ = ["DEFAULT_INTERVAL", "HeartbeatEmitter", "no_vitals", "unknown_pool"]
 
-_log = structlog.get_logger()
+_log = ForkSafeLog()
 _Measure = TypeVar("_Measure")
 
 DEFAULT_INTERVAL = 0.5

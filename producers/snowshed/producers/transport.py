@@ -12,11 +12,10 @@ from threading import RLock
 from typing import Any, Protocol
 from weakref import WeakSet
 
-import structlog
-
 from snowshed.producers._background import Background
 from snowshed.producers._forking import survive_fork
 from snowshed.producers._kafka import load_client, open_producer
+from snowshed.producers._log import ForkSafeLog
 from snowshed.producers._throttle import Throttle
 from snowshed.producers.round_trip import WindowMinimum
 from snowshed.schemas.cloudevents import headers
@@ -27,7 +26,7 @@ from snowshed.schemas.topics import Topics
 
 __all__ = ["Closable", "Outlet", "Transport", "TransportStats"]
 
-_log = structlog.get_logger()
+_log = ForkSafeLog()
 
 _IDLE = 1.0
 _BUSY_POLL = 0.05

@@ -36,7 +36,7 @@ def test_sequences_sort_as_text() -> None:
     first, second = (
         dict(headers(BEAT, event_id="1", source="/s", time=0.0, sequence=n))["ce_sequence"] for n in (9, 10)
     )
-    assert (first, second) == [b"000000000009", b"000000000010"]
+    assert (first, second) == (b"000000000009", b"000000000010")
 
 
 def test_the_event_id_is_read_back() -> None:

@@ -6,16 +6,15 @@ import traceback
 from collections.abc import Callable
 from typing import Self
 
-import structlog
-
 from snowshed.producers._background import Background
+from snowshed.producers._log import ForkSafeLog
 from snowshed.producers.collectors.base import Clock, Collector, Reading
 from snowshed.producers.collectors.schedule import Availability, next_due, retry_pause
 from snowshed.schemas.errors import SnowshedError
 
 __all__ = ["CollectorThread"]
 
-_log = structlog.get_logger()
+_log = ForkSafeLog()
 
 _CLOCK = Clock()
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import structlog
-
+from snowshed.producers._log import ForkSafeLog
 from snowshed.producers.collectors.base import Clock, Reading
 from snowshed.producers.collectors.postgres.lsn import SourcePosition, lsn_bytes
 from snowshed.producers.collectors.postgres.session import Session
 
 __all__ = ["Change", "Standbys", "changes"]
 
-_log = structlog.get_logger()
+_log = ForkSafeLog()
 
 _READ = """\
 SELECT coalesce(application_name, ''), coalesce(client_addr::text, 'local'), coalesce(state, 'hidden'),

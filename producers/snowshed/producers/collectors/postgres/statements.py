@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import structlog
-
+from snowshed.producers._log import ForkSafeLog
 from snowshed.producers.collectors.base import CallTiming, CallTimings, Clock, Reading
 from snowshed.producers.collectors.postgres.deltas import (
     Counters,
@@ -20,7 +19,7 @@ from snowshed.schemas.errors import ConfigurationError
 
 __all__ = ["Statements"]
 
-_log = structlog.get_logger()
+_log = ForkSafeLog()
 
 _EXTENSION = """\
 SELECT quote_ident(n.nspname), string_to_array(e.extversion, '.')::int[]

@@ -18,11 +18,11 @@ class ForkGate:
     """Held by a thread while it logs or calls foreign code, because a child would find those locks taken for ever.
 
     Args:
-        in_child: a bound method called in every forked child; its object is not kept alive.
+        in_child: a bound method called in every forked child, if any; its object is not kept alive.
     """
 
-    def __init__(self, in_child: Callable[[], None]) -> None:
-        self._in_child = weakref.WeakMethod(in_child)
+    def __init__(self, in_child: Callable[[], None] | None = None) -> None:
+        self._in_child = weakref.WeakMethod(in_child) if in_child is not None else None
         self._lock = threading.Lock()
         self._forking = False
         _GATES.add(self)
@@ -49,7 +49,7 @@ class ForkGate:
         """Starts over without the parent's threads."""
         self._lock = threading.Lock()
         self._forking = False
-        in_child = self._in_child()
+        in_child = self._in_child() if self._in_child is not None else None
         if in_child is not None:
             in_child()
 
