@@ -15,6 +15,10 @@ _WORDS = {
     IncidentKind.REPLICA_LAG: "lag",
     IncidentKind.RETRY_AMPLIFICATION: "retries",
     IncidentKind.OVERLOAD: "overload",
+    IncidentKind.GRAY_FAILURE: "gray",
+    IncidentKind.PARTITION: "partition",
+    IncidentKind.CASCADE: "cascade",
+    IncidentKind.METASTABLE: "metastable",
 }
 _SUBJECT_CHARACTERS = 40
 

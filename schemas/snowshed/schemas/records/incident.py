@@ -15,6 +15,14 @@ class IncidentKind(Enum):
     REPLICA_LAG = "replica_lag"
     RETRY_AMPLIFICATION = "retry_amplification"
     OVERLOAD = "overload"
+    GRAY_FAILURE = "gray_failure"
+    """Heartbeats are fine, but callers see errors."""
+    PARTITION = "partition"
+    """Nodes or services that should hear each other do not."""
+    CASCADE = "cascade"
+    """Trouble spreads along calls."""
+    METASTABLE = "metastable"
+    """The trigger has gone and goodput has not come back."""
 
 
 class IncidentStatus(Enum):
