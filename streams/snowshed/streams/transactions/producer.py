@@ -23,6 +23,10 @@ _CALL_SECONDS = 5.0
 """Bound on one blocking call; the call is repeated while the broker says that this may help."""
 
 _BACK_OFF_SECONDS = 0.1
+_RETRY_MILLISECONDS = 10
+"""The broker still ends one transaction when the next begins, and says "concurrent transactions" to it; librdkafka's
+own 100 ms would then be most of a decision's latency."""
+
 _OVERDUE_SECONDS = 6 * _CALL_SECONDS
 _PURGE_KEY = b"\x00purge"
 
@@ -105,6 +109,7 @@ class LaneProducer:
                     "transaction.timeout.ms": int(timeout * 1000),
                     "compression.type": "lz4",
                     "linger.ms": 0,
+                    "retry.backoff.ms": _RETRY_MILLISECONDS,
                     "partitioner": "murmur2_random",
                     "message.max.bytes": MAX_RECORD_BYTES,
                     "queue.buffering.max.messages": 1_000_000,
