@@ -17,6 +17,7 @@ _RELEASED = {
     ("NodeHealth", 1): 1678745837,
     ("EdgeHealth", 1): 1876184194,
     ("EdgeObservations", 1): 574976952,
+    ("EdgeObservations", 2): 1249916181,
     ("Lag", 1): 531605035,
     ("Incident", 1): 280078198,
     ("Incident", 2): 877781139,

@@ -116,6 +116,11 @@ class EdgeObservations:
     base_first_rate: tuple[float, ...]
     base_ok_ratio: tuple[float, ...]
     base_p90: tuple[float, ...]
+    completions: tuple[float, ...] = ()
+    """Successes as the callee counts them, also those too late for their caller; NaN where only callers report.
+
+    Empty in records from before there was such a column.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

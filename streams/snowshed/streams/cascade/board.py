@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from snowshed.schemas.records import IncidentKind
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.decisions import Held
+from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
 
 __all__ = ["Board", "DomainState", "arranged"]
 
-DomainState = NodeView | EdgeView | LagView | Throttle | Case | Held
+DomainState = NodeView | EdgeView | LagView | Standing | Throttle | Case | Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,10 @@ class Board:
     """By node."""
     callees: dict[str, list[EdgeView]] = field(default_factory=dict[str, list[EdgeView]])
     """Edges by callee."""
+    callers: dict[str, list[EdgeView]] = field(default_factory=dict[str, list[EdgeView]])
+    """Edges by caller."""
+    services: dict[str, Standing] = field(default_factory=dict[str, Standing])
+    """Called services by name."""
     datasets: dict[str, list[LagView]] = field(default_factory=dict[str, list[LagView]])
     """Servers by dataset."""
     throttles: dict[str, Throttle] = field(default_factory=dict[str, Throttle])
@@ -43,10 +48,13 @@ def arranged(current: Mapping[str, DomainState]) -> Board:
     board = Board()
     for key in sorted(current):
         match current[key]:
-            case NodeView() as node:
-                board.nodes[node.health.node] = node
             case EdgeView() as edge:
                 board.callees.setdefault(edge.window.callee, []).append(edge)
+                board.callers.setdefault(edge.window.caller, []).append(edge)
+            case Standing() as standing:
+                board.services[standing.service] = standing
+            case NodeView() as node:
+                board.nodes[node.health.node] = node
             case LagView() as server:
                 board.datasets.setdefault(server.lag.dataset, []).append(server)
             case Throttle() as throttle:

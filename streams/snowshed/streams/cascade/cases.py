@@ -53,7 +53,8 @@ def opening(finding: Finding, now: float, detector_lag: float) -> Case:
 
 def updated(case: Case, finding: Finding, now: float) -> Case:
     """The case with the newest findings; the same object when they say nothing new."""
-    evidence = (*case.first_evidence, *(item for item in finding.evidence if item not in case.first_evidence))
+    first = set(case.first_evidence)
+    evidence = (*case.first_evidence, *(item for item in finding.evidence if item not in first))
     incident = replace(
         case.incident,
         summary=finding.summary,

@@ -14,6 +14,8 @@ _ENDS = {
     IncidentKind.NODE_FAILED: "the node beats again or says that it leaves",
     IncidentKind.REPLICA_LAG: "the replica is proved to be inside its objective",
     IncidentKind.RETRY_AMPLIFICATION: "retries stay low and calls succeed for some seconds",
+    IncidentKind.METASTABLE: "calls have been answered in time for some seconds",
+    IncidentKind.CASCADE: "fewer than two services that call each other fail",
     IncidentKind.OVERLOAD: "queue delay, latency and success ratio stay normal for some seconds",
 }
 

@@ -16,6 +16,7 @@ from snowshed.streams.cascade.intake import forgotten, take
 from snowshed.streams.cascade.observations import Observation, read
 from snowshed.streams.cascade.rules import RULES
 from snowshed.streams.cascade.rules.overload import situation
+from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.throttle import Throttle, steer
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
@@ -30,15 +31,16 @@ _Batch = Batch[tuple[Observation, ...]]
 class DomainFold:
     """Turns observations into incidents, decisions and notices.
 
-    State keys: `node/…`, `edge/caller>callee`, `lag/dataset/server`, `throttle/callee`, `incident/kind/subject` and
-    `decision/scope|kind`. While the detector is late (`DecisionPolicy.detector_lag`) observations are taken in and
-    nothing else happens: no incident opens or closes, and decisions run out by their ttl.
+    State keys: `node/…`, `edge/caller>callee`, `service/…`, `lag/dataset/server`, `throttle/callee`,
+    `incident/kind/subject` and `decision/scope|kind`. While the detector is late (`DecisionPolicy.detector_lag`)
+    observations are taken in and nothing else happens: no incident opens or closes, and decisions run out by their
+    ttl.
     """
 
     def __init__(self, policy: Policy, codec: Codec | None = None) -> None:
         self._policy = policy
         self._codec = codec or Codec()
-        self._snapshot: Snapshot[DomainState] = Snapshot(NodeView, EdgeView, LagView, Throttle, Case, Held)
+        self._snapshot: Snapshot[DomainState] = Snapshot(NodeView, EdgeView, LagView, Standing, Throttle, Case, Held)
 
     @property
     def agent(self) -> str:
@@ -96,7 +98,9 @@ class _Judgement:
     def _steer(self, board: Board) -> None:
         held = dict(board.throttles)
         board.throttles.clear()
-        for callee in sorted({*board.callees, *held}):
+        hold = self._policy.overload.hold
+        bad = {callee for callee, edges in board.callees.items() if any(edge.overloaded.lasts(hold) for edge in edges)}
+        for callee in sorted({*bad, *held}):
             seen = situation(board, callee, self._policy, self._batch.now)
             throttle = steer(held.get(callee), seen, self._batch.now, self._policy.overload)
             if throttle is None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from snowshed.schemas.records import EdgeObservations, Lag, NodeHealth
 from snowshed.streams.cascade.board import DomainState
+from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.observations import Observation, Place
 from snowshed.streams.cascade.rules import overload, retry_amplification
-from snowshed.streams.cascade.views import EdgeView, LagView, NodeView, Sample, windows
+from snowshed.streams.cascade.standing import Standing, stood
+from snowshed.streams.cascade.views import EdgeView, LagView, NodeView, Sample, Streak, windows
+from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import Policy
 
 __all__ = ["forgotten", "take"]
+
+_RESTING = Streak()
 
 
 def take(current: dict[str, DomainState], observations: Iterable[Observation], partition: int, policy: Policy) -> None:
@@ -25,16 +30,21 @@ def take(current: dict[str, DomainState], observations: Iterable[Observation], p
             case Lag() as lag:
                 current[f"lag/{lag.dataset}/{lag.replica}"] = LagView(lag, place)
             case EdgeObservations() as record if record.detector_lag <= policy.decisions.detector_lag:
+                seen: dict[str, list[EdgeView]] = {}
                 for window, baseline in windows(record):
-                    new = EdgeView(
-                        domain=record.domain,
-                        observed_at=record.observed_at,
-                        window=window,
-                        baseline=baseline,
+                    key = f"edge/{window.caller}>{window.callee}"
+                    held = current.get(key)
+                    view = _viewed(
+                        held if isinstance(held, EdgeView) else None,
+                        record,
+                        window,
+                        baseline,
                         place=place,
+                        policy=policy,
                     )
-                    held = current.get(f"edge/{new.name}")
-                    current[f"edge/{new.name}"] = _continued(held if isinstance(held, EdgeView) else new, new, policy)
+                    current[key] = view
+                    seen.setdefault(window.callee, []).append(view)
+                _stand(current, seen, policy)
             case _:
                 pass
 
@@ -44,19 +54,51 @@ def forgotten(value: DomainState, now: float, policy: Policy) -> bool:
     match value:
         case NodeView(health=record) | LagView(lag=record):
             return now > record.observed_at + policy.decisions.remember
-        case EdgeView():
+        case EdgeView() | Standing():
             return now > value.observed_at + policy.decisions.remember
         case _:
             return False
 
 
-def _continued(held: EdgeView, new: EdgeView, policy: Policy) -> EdgeView:
-    now, window, baseline = new.observed_at, new.window, new.baseline
-    kept = [sample for sample in held.samples if sample.at > now - policy.retry.carry]
-    samples = (*kept, Sample(now, window.first, window.attempts))
-    return replace(
-        new,
+def _stand(current: dict[str, DomainState], seen: dict[str, list[EdgeView]], policy: Policy) -> None:
+    alarmed = {value.incident.domain for value in current.values() if isinstance(value, Case)}
+    callers = {
+        edge.window.caller: value
+        for edges in seen.values()
+        for edge in edges
+        if isinstance(value := current.get(f"service/{edge.window.caller}"), Standing)
+    }
+    for service, edges in seen.items():
+        held = current.get(f"service/{service}")
+        new = stood(
+            held if isinstance(held, Standing) else None, edges, callers, policy, frozen=edges[0].domain in alarmed
+        )
+        current[new.key] = new
+
+
+def _viewed(
+    held: EdgeView | None,
+    record: EdgeObservations,
+    window: EdgeWindow,
+    baseline: Baseline,
+    *,
+    place: Place,
+    policy: Policy,
+) -> EdgeView:
+    now = record.observed_at
+    samples: tuple[Sample, ...] = (Sample(now, window.first, window.attempts),)
+    amplified = overloaded = _RESTING
+    if held is not None:
+        oldest = now - policy.retry.carry
+        samples = (*[sample for sample in held.samples if sample.at > oldest], *samples)
+        amplified, overloaded = held.amplified, held.overloaded
+    return EdgeView(
+        domain=record.domain,
+        observed_at=now,
+        window=window,
+        baseline=baseline,
+        place=place,
         samples=samples,
-        amplified=retry_amplification.noted(held.amplified, window, baseline, samples, now=now, policy=policy),
-        overloaded=overload.noted(held.overloaded, window, baseline, now=now, policy=policy.overload),
+        amplified=retry_amplification.noted(amplified, window, baseline, samples, now=now, policy=policy),
+        overloaded=overload.noted(overloaded, window, baseline, now=now, policy=policy.overload),
     )

@@ -70,7 +70,8 @@ def _record(codec: Codec, value: bytes | None) -> NodeHealth | EdgeObservations 
 
 
 def _check(record: EdgeObservations) -> None:
-    lengths = {len(getattr(record, name)) for name in _COLUMNS}
+    # Completions came later than the other columns, and older records have none.
+    lengths = {len(getattr(record, name)) for name in _COLUMNS if name != "completions" or record.completions}
     sound = (
         len(lengths) == 1
         and all(0.0 <= index < len(record.strings) for index in (*record.caller, *record.callee))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from math import nan
 
 from snowshed.schemas.records import EdgeObservations, Lag, NodeHealth
 from snowshed.streams.cascade.observations import Place
@@ -84,13 +85,13 @@ def extended(streak: Streak, *, bad: bool, clear: bool, span: float, now: float)
     if bad:
         return Streak(streak.windows + 1, streak.covered + span, now)
     if clear:
-        return Streak(last=streak.last)
+        return Streak(last=streak.last) if streak.windows else streak
     return Streak(streak.windows, streak.covered, now if streak.last else 0.0)
 
 
 def windows(record: EdgeObservations) -> Iterator[tuple[EdgeWindow, Baseline]]:
     """The rows of an observation as windows with their usual values."""
-    columns = [getattr(record, name) for name in _NUMBERS]
+    columns = [getattr(record, name) or (nan,) * len(record.span) for name in _NUMBERS]
     bases = zip(record.base_first_rate, record.base_ok_ratio, record.base_p90, strict=True)
     for caller, callee, base, *row in zip(record.caller, record.callee, bases, *columns, strict=True):
         numbers: dict[str, float] = dict(zip(_NUMBERS, row, strict=True))

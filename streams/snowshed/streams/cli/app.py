@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "watch": "Show the fleet as a live table: nodes, edges, replicas, incidents and decisions.",
         "explain": "Tell an incident in plain words: what happened, what proves it, what was decided.",
         "replay": "Fold a log again, from a recording or from Kafka.",
+        "simulate": "Simulate a fleet of queues and its trouble, without Kafka, and say what it came to.",
         "dead-letters": "Look at records that could not be used, and put them back once the reason is mended.",
         "record": "Write what stands on the topics to a file that can be replayed.",
         "topics": "List the topics beside what the broker has, and create those it lacks.",

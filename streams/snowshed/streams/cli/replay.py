@@ -16,6 +16,13 @@ from snowshed.schemas.topics import Topics
 from snowshed.streams.agents.folds import folds
 from snowshed.streams.cascade import explain
 from snowshed.streams.cli.console import print_json
+from snowshed.streams.cli.interval_streams import (
+    alarm_lines,
+    cause_line,
+    holds_intervals,
+    read_through,
+    report_lines,
+)
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Bootstrap, Json, Prefix, connection_to
 from snowshed.streams.cli.proving import proof_lines, unproved_line
 from snowshed.streams.cli.reaching import reach
@@ -29,8 +36,19 @@ __all__ = ["command"]
 def command(
     *,
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE...]", help="Recordings, gzipped or not.", show_default=False)
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE...]",
+            help="Recordings, or streams of measurements by interval, gzipped or not; - is a stream on standard input.",
+            show_default=False,
+        ),
     ] = None,
+    alarms: Annotated[
+        bool, typer.Option("--alarms", help="Of streams by interval: print our own alarms as JSON lines.")
+    ] = False,
+    causes: Annotated[
+        bool, typer.Option("--causes", help="Of streams by interval: print the ranked causes as JSON lines.")
+    ] = False,
     from_kafka: Annotated[
         bool, typer.Option("--from-kafka", help="Prove what stands on the topics instead of in recordings.")
     ] = False,
@@ -48,18 +66,35 @@ def command(
     """Fold a log again, from a recording or from Kafka.
 
     Under the policy of the live run its decisions must come out byte for byte; where they do not, this ends with 1.
-    Under another policy a recording shows what would have been decided.
+    Under another policy a recording shows what would have been decided. Streams of measurements by interval, from any
+    monitoring system, are searched for alarms and their causes.
     """
     if bool(files) == from_kafka:
         given = "both" if from_kafka else "neither"
         raise ConfigurationError(f"give recordings or --from-kafka, not {given}: snowshed replay FILE…")
     if agent and not from_kafka:
         raise ConfigurationError("--agent goes with --from-kafka: a recording is folded as a whole")
+    streams = [file for file in files or [] if alarms or causes or holds_intervals(file)]
+    if streams:
+        _tell(streams, alarms=alarms, causes=causes)
+        files = [file for file in files or [] if file not in streams]
+        if not files:
+            return
     judged = read_policy(policy)
     if from_kafka:
         _prove(judged, agent or [], bootstrap, prefix, json=json)
     else:
         _replay(files or [], judged, prefix, proving=policy is None, json=json)
+
+
+def _tell(streams: list[Path], *, alarms: bool, causes: bool) -> None:
+    for path in streams:
+        told = read_through(path)
+        lines = [line.decode() for line in alarm_lines(told)] if alarms else []
+        if causes:
+            lines.append(cause_line(told).decode())
+        for line in lines if alarms or causes else report_lines(path, told):
+            typer.echo(line)
 
 
 def _prove(policy: Policy, agents: list[str], bootstrap: str, prefix: str, *, json: bool) -> None:

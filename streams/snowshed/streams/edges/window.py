@@ -35,6 +35,8 @@ class EdgeWindow:
     p50: float
     p90: float
     p99: float
+    completions: float = nan
+    """Successes as the callee counts them, also those too late for their caller; NaN where only callers report."""
 
     @property
     def amplification(self) -> float:
@@ -79,7 +81,13 @@ def closed(callee: str, views: Mapping[Vantage, Tally]) -> EdgeWindow:
         p50=quantile(view, 0.5),
         p90=quantile(view, 0.9),
         p99=quantile(view, 0.99),
+        completions=_completions(views.get(Vantage.CALLEE), view.covered / len(view.reporters)),
     )
+
+
+def _completions(callee: Tally | None, span: float) -> float:
+    # The ends do not cover quite the same time, and the counts of a window are over the span of the first.
+    return callee.sums[2] * span * len(callee.reporters) / callee.covered if callee else nan
 
 
 def status_of(window: EdgeWindow, baseline: Baseline, policy: EdgePolicy) -> EdgeStatus:

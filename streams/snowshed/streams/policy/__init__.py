@@ -1,5 +1,6 @@
 """The policy: thresholds, and what services and datasets ask for."""
 
+from snowshed.streams.policy.groups import GroupPolicy
 from snowshed.streams.policy.policy import (
     DatasetPolicy,
     DecisionPolicy,
@@ -11,13 +12,18 @@ from snowshed.streams.policy.policy import (
     RetryPolicy,
     ServicePolicy,
 )
+from snowshed.streams.policy.stability import CascadePolicy, ChangePolicy, MetastablePolicy
 
 __all__ = [
+    "CascadePolicy",
+    "ChangePolicy",
     "DatasetPolicy",
     "DecisionPolicy",
     "EdgePolicy",
+    "GroupPolicy",
     "HealthPolicy",
     "LagPolicy",
+    "MetastablePolicy",
     "OverloadPolicy",
     "Policy",
     "RetryPolicy",

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from snowshed.schemas.records import DecisionMode
 from snowshed.streams.policy.mapping import build
+from snowshed.streams.policy.stability import CascadePolicy, ChangePolicy, MetastablePolicy
 
 __all__ = [
     "DatasetPolicy",
@@ -119,7 +120,10 @@ class RetryPolicy:
     """When retries amplify, and how far they are cut back."""
 
     act: float = 1.5
-    """Attempts per first attempt, A/F, that call for action [P]."""
+    """Attempts per first attempt, A/F, that call for action where first attempts are flat [P]."""
+    certain: float = 2.0
+    """The same where they are not: retries of a caller's caller arrive as first attempts, so that in a chain of
+    retrying services no edge below the first is flat [P]."""
     warn: float = 1.2
     """Attempts per first attempt, A/F, below which amplification may end [P]."""
     flat: float = 0.1
@@ -200,6 +204,12 @@ class ServicePolicy:
     """Call graph it can fail together with; empty for the default domain."""
     protected: bool = False
     """Its inflow is never cut by a decision: rate and degrade decisions spare it."""
+    concurrency: float | None = None
+    """Calls it can work on at once, for the time left until it fails; None where nobody knows."""
+    capacity: float | None = None
+    """Calls a second it is known to bear, for its vulnerability; None where nobody knows."""
+    retries: float | None = None
+    """Retries that a request to it may cost: attempts − 1 or the retry budget; None for the most that were seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +234,9 @@ class Policy:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     overload: OverloadPolicy = field(default_factory=OverloadPolicy)
     decisions: DecisionPolicy = field(default_factory=DecisionPolicy)
+    change: ChangePolicy = field(default_factory=ChangePolicy)
+    metastable: MetastablePolicy = field(default_factory=MetastablePolicy)
+    cascade: CascadePolicy = field(default_factory=CascadePolicy)
     services: Mapping[str, ServicePolicy] = field(default_factory=lambda: MappingProxyType({}))
     datasets: Mapping[str, DatasetPolicy] = field(default_factory=lambda: MappingProxyType({}))
 

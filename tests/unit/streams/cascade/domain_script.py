@@ -129,6 +129,7 @@ def edges(at: float, *rows: Mapping[str, object], detector_lag: float = 0.0) -> 
         "base_first_rate": 100.0,
         "base_ok_ratio": 1.0,
         "base_p90": 0.02,
+        "completions": nan,
     }
     full = [{**usual, **row} for row in rows or ({},)]
     strings = tuple(dict.fromkeys(str(row[end]) for row in full for end in ("caller", "callee")))

@@ -9,7 +9,7 @@ from snowshed.schemas.records import IncidentKind
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
-from snowshed.streams.cascade.rules import node_failed, overload, replica_lag, retry_amplification
+from snowshed.streams.cascade.rules import cascade, metastable, node_failed, overload, replica_lag, retry_amplification
 from snowshed.streams.policy import Policy
 
 __all__ = ["RULES", "Rule"]
@@ -30,5 +30,7 @@ RULES: Mapping[IncidentKind, Rule] = {
     IncidentKind.RETRY_AMPLIFICATION: Rule(
         retry_amplification.RULE, retry_amplification.judge, retry_amplification.ending
     ),
+    IncidentKind.METASTABLE: Rule(metastable.RULE, metastable.judge, metastable.ending),
+    IncidentKind.CASCADE: Rule(cascade.RULE, cascade.judge, cascade.ending),
     IncidentKind.OVERLOAD: Rule(overload.RULE, overload.judge, overload.ending),
 }

@@ -76,10 +76,8 @@ def culprits(board: Board, callee: str, policy: Policy) -> list[EdgeView]:
         return []
     outward = [
         edge
-        for other, edges in board.callees.items()
-        if other != callee
-        for edge in edges
-        if edge.window.caller == callee
+        for edge in board.callers.get(callee, ())
+        if edge.window.callee != callee
         and (edge.overloaded.lasts(limits.hold) or edge.amplified.lasts(policy.retry.hold))
     ]
     return sorted(outward, key=lambda edge: (-excess(edge.window, edge.baseline, limits), edge.name))

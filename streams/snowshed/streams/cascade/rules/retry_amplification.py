@@ -1,7 +1,8 @@
 """Callers retry so much that they hurt the callee: the retry budget of the whole fleet is cut.
 
-The factor is RAF = A/F, all attempts per first attempt. It counts where first attempts are flat, because a surge of
-demand is not amplification, and over a sliding 5 s where a window is thin or holds retries alone.
+The factor is RAF = A/F, all attempts per first attempt. From 1.5 it counts where first attempts are flat, because a
+surge of demand is not amplification, and from 2 in any case: retries further up arrive as first attempts. It is taken
+over a sliding 5 s where a window is thin or holds retries alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from snowshed.streams.cascade.views import EdgeView, Sample, Streak, extended
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import Policy, RetryPolicy
+from snowshed.streams.stability.amplification import amplification
 
 __all__ = ["RULE", "budget", "ending", "factor", "judge", "noted"]
 
@@ -29,9 +31,8 @@ _NOISE = 3.0
 
 def factor(window: EdgeWindow, samples: tuple[Sample, ...], policy: RetryPolicy) -> float:
     """RAF of a window, or of the sliding span where the window is too thin or has no first attempt."""
-    if window.first > 0.0 and window.attempts >= policy.minimum_attempts:
-        return window.attempts / window.first
-    return sum(sample.attempts for sample in samples) / max(sum(sample.first for sample in samples), 1.0)
+    first = window.first if window.attempts >= policy.minimum_attempts else 0.0
+    return amplification(first, window.attempts, samples)
 
 
 def noted(
@@ -49,7 +50,7 @@ def noted(
     enough = sum(sample.attempts for sample in samples) >= limits.minimum_attempts
     return extended(
         streak,
-        bad=enough and ratio >= limits.act and _flat(window, baseline, limits),
+        bad=enough and ratio >= (limits.act if _flat(window, baseline, limits) else limits.certain),
         clear=ratio < limits.warn and not window.ok_ratio < policy.overload.ok_ratio * baseline.ok_ratio,
         span=window.span,
         now=now,

@@ -1,0 +1,7 @@
+"""Kafka consumer groups: how far they are behind the topics they read."""
+
+from snowshed.producers.collectors.kafka_groups.collector import ConsumerGroup
+from snowshed.producers.collectors.kafka_groups.look import GroupLook, PartitionLook
+from snowshed.producers.collectors.kafka_groups.session import GroupSession
+
+__all__ = ["ConsumerGroup", "GroupLook", "GroupSession", "PartitionLook"]

@@ -1,0 +1,192 @@
+"""Trouble spreads along calls: a domain has a cascade.
+
+It does when at least two failing services are joined by calls, and either the branching index has been 1 or more for
+two windows or a fifth of the entry volume is outside its objective. It ends when fewer than two fail together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, isnan, nan
+
+from snowshed.schemas.records import Cause, Evidence, IncidentKind
+from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.cases import Case
+from snowshed.streams.cascade.findings import Ending, Finding
+from snowshed.streams.cascade.rules.retry_amplification import factor
+from snowshed.streams.cascade.standing import Standing
+from snowshed.streams.cascade.views import EdgeView
+from snowshed.streams.policy import CascadePolicy, Policy
+from snowshed.streams.stability.amplification import worst_path
+from snowshed.streams.stability.branching import branching, entries, joined
+from snowshed.streams.stability.prediction import Prediction, predicted
+from snowshed.streams.stability.vulnerability import Load, vulnerability
+
+__all__ = ["RULE", "ending", "judge"]
+
+RULE = "cascade/1"
+
+_CONFIDENCE = 0.8
+_CURRENT = 3.0
+"""Seconds after which a service's newest window no longer speaks of the present."""
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """One domain as it is now."""
+
+    domain: str
+    onsets: dict[str, float]
+    """Failing services joined by calls, the largest such group; since when each fails."""
+    edges: dict[tuple[str, str], EdgeView]
+    index: float
+    lasting: bool
+    """Whether the index was high in the window before, too."""
+    share: float
+    """Of the entry volume that is outside its objective."""
+
+
+def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
+    """Domains with a cascade."""
+    failing: dict[str, dict[str, float]] = {}
+    for service, standing in board.services.items():
+        if standing.anomalous_since and now < standing.observed_at + _CURRENT:
+            failing.setdefault(standing.domain, {})[service] = standing.onset(policy.change)
+    for domain, onsets in failing.items():
+        scene = _scene(board, domain, onsets, policy.cascade, now) if len(onsets) > 1 else None
+        if scene is not None and len(scene.onsets) > 1:
+            spreads = scene.lasting or scene.share >= policy.cascade.entry_share
+            if spreads or board.is_open(IncidentKind.CASCADE, domain):
+                yield _finding(board, scene, policy, now)
+
+
+def ending(board: Board, case: Case) -> Ending:
+    """No two services fail together any more."""
+    del board
+    return Ending(f"Trouble no longer spreads in {case.incident.subject}.")
+
+
+def _scene(board: Board, domain: str, onsets: dict[str, float], policy: CascadePolicy, now: float) -> _Scene:
+    edges = {
+        (edge.window.caller, edge.window.callee): edge
+        for into in board.callees.values()
+        for edge in into
+        if edge.domain == domain
+    }
+    group = {name: onsets[name] for name in sorted(joined(onsets, edges)[0], key=lambda name: (onsets[name], name))}
+    index, before = (branching(group, edges, at, policy.window) for at in (now, now - policy.window))
+    volume = {edge: edges[edge].window.first for edge in entries(edges)}
+    out = sum(count for edge, count in volume.items() if edges[edge].overloaded.windows > 1)
+    share = out / (sum(volume.values()) or 1.0)
+    return _Scene(domain, group, edges, index, min(index, before) >= policy.branching, share)
+
+
+def _finding(board: Board, scene: _Scene, policy: Policy, now: float) -> Finding:
+    factors = {
+        edge: factor(view.window, view.samples, policy.retry)
+        for edge, view in scene.edges.items()
+        if now < view.observed_at + _CURRENT
+    }
+    path = worst_path(factors)
+    victims = _victims(board, scene, policy)
+    triggers = _triggers(scene)
+    first = board.services[next(iter(scene.onsets))]
+    at, place = first.observed_at, first.place
+    evidence = [
+        place.evidence(f"branching index of {scene.domain}", scene.index, policy.cascade.branching, "ratio", at),
+        place.evidence("entry volume outside its objective", scene.share, policy.cascade.entry_share, "ratio", at),
+    ]
+    if path.services:
+        evidence.append(
+            place.evidence(f"attempts per request along {'>'.join(path.services)}", path.factor, nan, "ratio", at)
+        )
+    evidence += [item for victim in victims for item in _danger(victim, board, policy)]
+    evidence += [
+        item for name in list(scene.onsets)[:_NAMED] for item in _vulnerable(board.services[name], board, policy)
+    ]
+    return Finding(
+        kind=IncidentKind.CASCADE,
+        subject=scene.domain,
+        domain=scene.domain,
+        rule=RULE,
+        severity="critical",
+        summary=_summary(scene, triggers, victims),
+        members=tuple(scene.onsets),
+        causes=triggers,
+        evidence=tuple(evidence),
+        confidence=_CONFIDENCE,
+    )
+
+
+def _triggers(scene: _Scene) -> tuple[Cause, ...]:
+    """Failing services without a failing callee, the earliest first."""
+    blind = {caller for caller, callee in scene.edges if caller in scene.onsets and callee in scene.onsets}
+    names = [name for name in scene.onsets if name not in blind] or list(scene.onsets)
+    return tuple(Cause(name=name, score=1.0 / (rank + 1)) for rank, name in enumerate(names[:_NAMED]))
+
+
+def _victims(board: Board, scene: _Scene, policy: Policy) -> list[Prediction]:
+    callers = {caller for caller, callee in scene.edges if callee in scene.onsets and caller not in scene.onsets}
+    found: list[Prediction] = []
+    for caller in sorted(callers & board.services.keys()):
+        prediction = predicted(caller, board.services[caller].in_flight, _limit(board, caller, policy), policy.cascade)
+        if prediction is not None:
+            found.append(prediction)
+    return sorted(found, key=lambda victim: (victim.left, -victim.share, victim.service))[:_NAMED]
+
+
+def _limit(board: Board, service: str, policy: Policy) -> float:
+    """Calls a service can hold: as configured, or from how full its nodes say that their pools are."""
+    named = policy.services.get(service)
+    if named is not None and named.concurrency is not None:
+        return named.concurrency
+    pools = [
+        view.health.pool for view in board.nodes.values() if view.health.service == service and view.health.pool > 0.0
+    ]
+    return board.services[service].in_flight[-1][1] * len(pools) / sum(pools) if pools else nan
+
+
+def _danger(victim: Prediction, board: Board, policy: Policy) -> Iterator[Evidence]:
+    standing = board.services[victim.service]
+    yield standing.place.evidence(
+        f"calls in flight of {victim.service} against its limit",
+        victim.share,
+        policy.cascade.in_flight_share,
+        "ratio",
+        standing.observed_at,
+    )
+
+
+def _vulnerable(standing: Standing, board: Board, policy: Policy) -> Iterator[Evidence]:
+    named = policy.services.get(standing.service)
+    cpus = [view.health.cpu for view in board.nodes.values() if view.health.service == standing.service]
+    known = [cpu for cpu in cpus if not isnan(cpu)]
+    load = Load(
+        rate=standing.demand.location,
+        peak=standing.peak,
+        saturated=standing.saturated,
+        cpu=sum(known) / len(known) if known else nan,
+        capacity=named.capacity if named is not None else None,
+    )
+    allowed = named.retries if named is not None and named.retries is not None else standing.retries
+    seen = vulnerability(load, allowed)
+    for bound, value in (("at least", seen.low), ("at most", seen.high)):
+        if not isnan(value):
+            series = f"vulnerability of {standing.service}, {bound} ({seen.method})"
+            yield standing.place.evidence(series, value, 1.0, "ratio", standing.observed_at)
+
+
+def _summary(scene: _Scene, triggers: tuple[Cause, ...], victims: list[Prediction]) -> str:
+    text = (
+        f"Trouble spreads from {triggers[0].name}: {len(scene.onsets)} services of {scene.domain} fail together and "
+        f"{scene.share:.0%} of what comes in is outside its objective"
+    )
+    if not victims:
+        return f"{text}."
+    return f"{text}; next {', '.join(_next(victim) for victim in victims)}."
+
+
+def _next(victim: Prediction) -> str:
+    return f"{victim.service} in {victim.left:.0f} s" if victim.left < inf else victim.service

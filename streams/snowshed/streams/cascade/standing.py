@@ -1,0 +1,190 @@
+"""What level 2 remembers of each called service: what is usual, how busy it has been, and how its trouble goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import isnan, nan
+
+from snowshed.streams.cascade.observations import Place
+from snowshed.streams.cascade.views import EdgeView
+from snowshed.streams.policy import ChangePolicy, Policy
+from snowshed.streams.stability.change import Cusum, summed
+from snowshed.streams.stability.course import STABLE, Course, Judgement
+from snowshed.streams.stability.measured import Measured, Usual
+from snowshed.streams.stability.metastable import judge
+from snowshed.streams.stability.robust import Robust, learned
+
+__all__ = ["Standing", "stood"]
+
+_WHOLE = 0.9
+"""Shorter windows, which a reporter sends at once because of an anomaly, are joined until they cover a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A service as its callers and itself reported it."""
+
+    service: str
+    domain: str
+    observed_at: float
+    place: Place
+    demand: Robust = field(default_factory=Robust)
+    """First attempts a second."""
+    served: Robust = field(default_factory=Robust)
+    """Completions a second."""
+    fall: Cusum = field(default_factory=Cusum)
+    """Completions below the usual."""
+    open: Measured | None = None
+    """Windows too short to be judged alone."""
+    inflow: float = nan
+    """Attempts a second, newest."""
+    throughput: float = nan
+    """Completions a second, newest."""
+    peak: float = nan
+    """Most completions a second in two windows on end."""
+    saturated: bool = False
+    """Whether the queue was long then."""
+    retries: float = 0.0
+    """Most retries that a request has cost in a window."""
+    in_flight: tuple[tuple[float, float], ...] = ()
+    """Time and calls in flight of the newest windows."""
+    anomalous_since: float = 0.0
+    """Since when an edge into it is overloaded or amplified; 0 while none is."""
+    course: Course = field(default_factory=Course)
+    judgement: Judgement = STABLE
+
+    def onset(self, policy: ChangePolicy) -> float:
+        """Since when it fails: when its completions began to fall, if that was before its edges were found bad."""
+        return min(self.anomalous_since, self.fall.since) if self.fall.alarms(policy) else self.anomalous_since
+
+    @property
+    def key(self) -> str:
+        """State key."""
+        return f"service/{self.service}"
+
+
+def stood(
+    held: Standing | None, edges: Sequence[EdgeView], callers: Mapping[str, Standing], policy: Policy, *, frozen: bool
+) -> Standing:
+    """The standing after one more window of every edge into the service.
+
+    Args:
+        held: the standing so far.
+        edges: the edges with their newest windows.
+        callers: standings of those callers that are called themselves.
+        policy: the thresholds.
+        frozen: whether something is wrong in the domain, so that nothing may be learned.
+    """
+    edge = edges[0]
+    held = held or Standing(
+        service=edge.window.callee, domain=edge.domain, observed_at=edge.observed_at, place=edge.place
+    )
+    bad = any(one.overloaded.lasts(policy.overload.hold) or one.amplified.lasts(policy.retry.hold) for one in edges)
+    window = _joined(held.open, _measured(edges))
+    held = replace(
+        held,
+        observed_at=edge.observed_at,
+        place=edge.place,
+        in_flight=_in_flight(held, edges, policy),
+        anomalous_since=(held.anomalous_since or edge.observed_at) if bad else 0.0,
+    )
+    if window.span < _WHOLE:
+        return replace(held, open=window)
+    sound = not frozen and not any(one.overloaded.windows or one.amplified.windows for one in edges)
+    return _judged(held, _asked(window, held, edges, callers, policy), policy, sound=sound)
+
+
+def _judged(held: Standing, window: Measured, policy: Policy, *, sound: bool) -> Standing:
+    limits = policy.change
+    first, completions = window.first / window.span, window.completions / window.span
+    usual = Usual(
+        first=held.demand.location,
+        requests=held.demand.location,
+        completions=held.served.location,
+        spread=held.demand.scale(limits) / held.demand.location if held.demand.location > 0.0 else 0.0,
+    )
+    course, judgement = judge(held.course, window, usual, policy.metastable)
+    steady = min(completions, held.throughput)
+    higher = steady > held.peak or (isnan(held.peak) and not isnan(steady))
+    return replace(
+        held,
+        open=None,
+        fall=summed(held.fall, -held.served.z(completions, limits), window.at, limits),
+        demand=learned(held.demand, first, limits) if sound else held.demand,
+        served=learned(held.served, completions, limits) if sound else held.served,
+        inflow=window.attempts / window.span,
+        throughput=completions,
+        peak=steady if higher else held.peak,
+        saturated=window.queue_delay > policy.overload.queue_delay if higher else held.saturated,
+        retries=max(held.retries, window.amplification - 1.0) if window.first else held.retries,
+        course=course,
+        judgement=judgement,
+    )
+
+
+def _measured(edges: Sequence[EdgeView]) -> Measured:
+    windows = [edge.window for edge in edges]
+    known = [window.completions for window in windows if not isnan(window.completions)]
+    delays = [window.queue_delay_mean for window in windows if not isnan(window.queue_delay_mean)]
+    return Measured(
+        at=edges[0].observed_at,
+        span=max(window.span for window in windows),
+        first=sum(window.first for window in windows),
+        attempts=sum(window.attempts for window in windows),
+        ok=sum(window.ok for window in windows),
+        # A caller that the callee does not report counts with what it saw itself.
+        completions=sum(window.ok if isnan(window.completions) else window.completions for window in windows)
+        if known
+        else nan,
+        rejected=sum(window.rejected for window in windows),
+        timeout=sum(window.timeout for window in windows),
+        errors=sum(window.error_local + window.error_downstream for window in windows),
+        p99=max(window.p99 for window in windows),
+        queue_delay=max(delays, default=nan),
+    )
+
+
+def _joined(held: Measured | None, new: Measured) -> Measured:
+    if held is None:
+        return new
+    return replace(
+        new,
+        span=held.span + new.span,
+        first=held.first + new.first,
+        attempts=held.attempts + new.attempts,
+        ok=held.ok + new.ok,
+        completions=held.completions + new.completions,
+        rejected=held.rejected + new.rejected,
+        timeout=held.timeout + new.timeout,
+        errors=held.errors + new.errors,
+        p99=max(new.p99, held.p99),
+    )
+
+
+def _asked(
+    window: Measured, held: Standing, edges: Sequence[EdgeView], callers: Mapping[str, Standing], policy: Policy
+) -> Measured:
+    """The window with the requests that its calls should have come from, where calls surge and callers are known.
+
+    Where each caller gets as many requests as usual and calls more often for each, a cache that answered is cold.
+    """
+    usual = held.demand.location
+    surges = window.first > usual * window.span * (1.0 + policy.metastable.flat)
+    if not surges or not any(edge.window.caller in callers for edge in edges):
+        return window
+    expected = 0.0
+    for edge in edges:
+        caller, normal = callers.get(edge.window.caller), edge.baseline.first_rate
+        known = caller is not None and caller.demand.location > 0.0 and not isnan(normal)
+        if caller is not None and known:
+            expected += normal * caller.inflow / caller.demand.location
+        else:
+            expected += edge.window.first / edge.window.span
+    return replace(window, requests=expected * window.span) if not isnan(expected) else window
+
+
+def _in_flight(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> tuple[tuple[float, float], ...]:
+    now = edges[0].observed_at
+    kept = [one for one in held.in_flight if one[0] > now - policy.cascade.carry]
+    return (*kept, (now, sum(edge.window.in_flight_max for edge in edges)))

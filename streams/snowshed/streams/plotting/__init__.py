@@ -1,0 +1,1 @@
+"""Pictures of runs; needs the extra `plot`."""

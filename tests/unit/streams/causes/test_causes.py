@@ -1,0 +1,185 @@
+"""Intervals in, alarms and ranked causes out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from snowshed.schemas.errors import ConfigurationError
+from snowshed.streams.causes import Alarm, GivenAlarm, History, Interval, Sample, Watch, diagnose, read_intervals
+
+CHAIN = (("web", "orders"), ("orders", "stock"), ("web", "stock"))
+USUAL = {"web": 60.0, "orders": 30.0, "stock": 10.0}
+ALARM = GivenAlarm(node="web", metric="latency", t=60.0)
+Change = Callable[[str, Sample], Sample]
+
+
+def unchanged(_: str, sample: Sample) -> Sample:
+    return sample
+
+
+def fleet(count: int, start: int, change: Change = unchanged, seed: int = 1) -> Iterator[Interval]:
+    """A chain of three at a steady load with a little noise."""
+    draw = random.Random(f"{seed}-{start}")
+    for number in range(start, start + count):
+        interval = Interval(float(number), 1.0)
+        for name, latency in USUAL.items():
+            usual = Sample(draw.gauss(1000.0, 20.0), draw.choice([0.0, 1.0]), {"avg": latency * draw.gauss(1.0, 0.02)})
+            interval.nodes[name] = change(name, usual)
+        yield interval
+
+
+def slower(extra: dict[str, float]) -> Change:
+    return lambda name, sample: replace(sample, latency={"avg": sample.latency["avg"] + extra.get(name, 0.0)})
+
+
+def failing(errors: dict[str, float]) -> Change:
+    return lambda name, sample: replace(sample, errors=sample.errors + errors.get(name, 0.0))
+
+
+def told(change: Change, alarm: GivenAlarm = ALARM) -> list[str]:
+    history = History(CHAIN)
+    for interval in (*fleet(60, 0), *fleet(10, 60, change)):
+        history.add(interval)
+    return [cause.name for cause in diagnose(history, alarm).causes]
+
+
+def test_time_that_comes_from_a_callee_is_not_the_callers_own() -> None:
+    assert told(slower({"stock": 40.0, "orders": 20.0, "web": 40.0})) == ["stock"]
+
+
+def test_a_component_between_is_found_though_its_caller_is_slower_still() -> None:
+    assert told(slower({"orders": 30.0, "web": 30.0})) == ["orders"]
+
+
+def test_the_entry_itself_can_be_the_cause() -> None:
+    assert told(slower({"web": 30.0})) == ["web"]
+
+
+def test_failures_are_conserved_like_time() -> None:
+    availability = GivenAlarm(node="web", metric="availability", t=60.0)
+    assert told(failing({"orders": 50.0, "web": 50.0}), availability) == ["orders"]
+
+
+def test_a_callee_that_has_fallen_silent_takes_over_its_callers_failures() -> None:
+    def gone(name: str, sample: Sample) -> Sample:
+        return Sample(0.0, 0.0) if name == "stock" else replace(sample, errors=sample.errors + 100.0)
+
+    assert told(gone, GivenAlarm(node="web", metric="availability", t=60.0))[0] == "stock"
+
+
+def test_nothing_out_of_the_usual_names_nobody() -> None:
+    assert told(unchanged) == []
+
+
+def test_only_what_the_alarmed_entry_calls_is_accused() -> None:
+    assert told(slower({"web": 30.0, "stock": 0.0}), replace(ALARM, node="orders")) == []
+
+
+def test_resources_speak_where_neither_time_nor_failures_were_measured() -> None:
+    history, draw = History(), random.Random(1)
+    for number in range(70):
+        leak = 40.0 if number >= 60 else 0.0
+        usage = {"db-1": 50.0 + draw.gauss(0.0, 1.0) + leak, "db-2": 50.0 + draw.gauss(0.0, 1.0)}
+        nodes = {name: Sample(resources={"memory": value}) for name, value in usage.items()}
+        history.add(Interval(float(number), 1.0, nodes))
+    found = diagnose(history, GivenAlarm(node="", metric="", t=60.0)).causes
+    assert [cause.name for cause in found] == ["db-1"]
+    assert "memory" in found[0].reason
+
+
+def test_edges_alone_are_enough_and_shared_totals_count_once() -> None:
+    history = History()
+    for interval in (*fleet(60, 0), *fleet(10, 60, slower({"stock": 40.0, "orders": 20.0, "web": 40.0}))):
+        stock = replace(interval.nodes["stock"], shared=2.0)
+        edges = {("web", "orders"): interval.nodes["orders"], ("web", "stock"): stock, ("orders", "stock"): stock}
+        history.add(Interval(interval.t, 1.0, edges={**edges, ("@external", "web"): interval.nodes["web"]}))
+    assert [cause.name for cause in diagnose(history, ALARM).causes] == ["stock"]
+    assert history.series("stock", "requests").max() < 1200.0
+
+
+def alarms(*parts: Iterator[Interval]) -> list[Alarm]:
+    watch = Watch()
+    return [alarm for part in parts for interval in part if (alarm := watch.take(interval)) is not None]
+
+
+def test_a_slow_service_rings_within_two_intervals_and_once() -> None:
+    found = alarms(fleet(100, 0), fleet(20, 100, slower({"orders": 30.0, "web": 30.0})))
+    assert len(found) == 1
+    assert (found[0].t, found[0].known_at) in {(100.0, 101.0), (100.0, 102.0)}
+    assert found[0].metric == "latency"
+
+
+def test_completions_that_stop_ring_although_no_latency_is_measured() -> None:
+    found = alarms(fleet(100, 0), fleet(5, 100, lambda name, sample: Sample(0.0) if name == "stock" else sample))
+    assert [(alarm.node, alarm.metric) for alarm in found] == [("stock", "requests")]
+
+
+def test_an_incident_that_has_passed_may_ring_again() -> None:
+    trouble = slower({"orders": 30.0, "web": 30.0})
+    found = alarms(fleet(100, 0), fleet(10, 100, trouble), fleet(30, 110), fleet(10, 140, trouble))
+    assert [alarm.t for alarm in found] == [100.0, 140.0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_hour_of_nothing_but_noise_does_not_ring(seed: int) -> None:
+    assert alarms(fleet(3600, 0, seed=seed)) == []
+
+
+LINES = (
+    {"kind": "meta", "id": "night", "dt": 60, "edges": [["web", "orders"]], "alarm": {"node": "web", "t": 120}},
+    {
+        "kind": "node",
+        "t": 0,
+        "dt": 60,
+        "node": "web",
+        "requests": 90,
+        "availability": 0.9,
+        "lat_ms": {"avg": 5, "p50": None},
+    },
+    {"kind": "something new", "t": 0},
+    {"kind": "edge", "t": 60, "dt": 60, "caller": "web", "callee": "orders", "errors": None, "more": 1},
+)
+
+
+def test_the_contract_is_read_as_it_is_written() -> None:
+    stream = read_intervals(map(orjson.dumps, LINES), "night.jsonl")
+    assert (stream.meta.id, stream.meta.edges, stream.meta.alarm) == (
+        "night",
+        (("web", "orders"),),
+        GivenAlarm(node="web", metric="", t=120.0),
+    )
+    first, second = stream.intervals
+    assert first.nodes["web"].errors == pytest.approx(9.0)
+    assert first.nodes["web"].latency == {"avg": 5.0}
+    assert list(second.edges) == [("web", "orders")]
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        (b"{", "line 2 is no JSON"),
+        (b"[]", "line 2 has no kind"),
+        (b'{"kind": "node", "node": "a"}', "line 2 has no time"),
+        (b'{"kind": "node", "t": 1}', "line 2 has no node"),
+        (b'{"kind": "edge", "t": 1, "caller": "a"}', "line 2 has no callee"),
+    ],
+)
+def test_a_bad_line_is_named(line: bytes, match: str) -> None:
+    with pytest.raises(ConfigurationError, match=match):
+        list(read_intervals([b'{"kind": "meta"}', line], "night.jsonl").intervals)
+
+
+def test_a_stream_that_goes_back_in_time_is_refused() -> None:
+    lines = [orjson.dumps({"kind": "end", "t": t}) for t in (1, 0)]
+    with pytest.raises(ConfigurationError, match="goes back in time"):
+        list(read_intervals(lines, "night.jsonl").intervals)
+
+
+def test_an_empty_stream_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="is empty"):
+        read_intervals([], "night.jsonl")

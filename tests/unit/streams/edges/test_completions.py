@@ -1,0 +1,27 @@
+"""Completions: what the callee finished, whether or not its caller still waited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isnan
+
+from tests.unit.streams.cascade.domain_script import edges
+
+from snowshed.schemas.records import Vantage
+from snowshed.streams.cascade.views import windows
+from snowshed.streams.edges.tally import Tally
+from snowshed.streams.edges.window import closed
+
+_CALLER = Tally("web", Vantage.CALLER, (9.0, 12.0, 2.0, 0.0, 0.0, 0.0, 10.0, 0.0), (5.0, 0.0), 1.0, ("w",), (), ())
+_CALLEE = Tally("web", Vantage.CALLEE, (9.0, 12.0, 20.0, 0.0, 0.0, 0.0, 0.0, 6.0), (5.0, 1.0), 4.0, ("a", "b"), (), ())
+
+
+def test_a_window_has_the_callers_successes_and_the_callees_completions_over_the_same_span() -> None:
+    window = closed("api", {Vantage.CALLER: _CALLER, Vantage.CALLEE: _CALLEE})
+    assert (window.ok, window.span, window.completions) == (2.0, 1.0, 10.0)
+
+
+def test_completions_are_unknown_where_only_callers_report_and_in_records_without_the_column() -> None:
+    assert isnan(closed("api", {Vantage.CALLER: _CALLER}).completions)
+    ((window, _),) = windows(replace(edges(0), completions=()))
+    assert isnan(window.completions)

@@ -1,0 +1,147 @@
+"""Consensus groups: what is proved by the answers of some members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snowshed.streams.quorum import MemberReport, QuorumHealth, QuorumStatus, Role, judge
+from snowshed.streams.quorum.raft import KRaftQuorum, KRaftReplica, from_etcd, from_kraft
+from snowshed.streams.quorum.zookeeper import from_mntr, from_srvr
+
+NOW = 1_700_000_000.0
+THREE = ("a", "b", "c")
+FIVE = ("a", "b", "c", "d", "e")
+
+# From ZooKeeper 3.8.0 as Debian ships it, shortened.
+MNTR_LEADER = (
+    "zk_version\t3.8.0\nzk_server_state\tleader\nzk_peer_state\tleading - broadcast\nzk_outstanding_requests\t0\n"
+    "zk_synced_followers\t2\nzk_synced_observers\t0\nzk_pending_syncs\t0\nzk_learners\t2\nzk_quorum_size\t3\n"
+)
+MNTR_FOLLOWER = "zk_version\t3.8.0\nzk_server_state\tfollower\nzk_outstanding_requests\t0\nzk_quorum_size\t3\n"
+SRVR_LEADER = "Zookeeper version: 3.8.0\nOutstanding: 0\nZxid: 0x100000000\nMode: leader\nNode count: 5\n"
+SRVR_FOLLOWER = "Zookeeper version: 3.8.0\nOutstanding: 0\nZxid: 0x0\nMode: follower\nNode count: 5\n"
+NOT_SERVING = "This ZooKeeper instance is not currently serving requests\n"
+
+
+def said(
+    member: str,
+    role: Role,
+    *,
+    term: int | None = 1,
+    at: float = NOW,
+    in_sync: int | None = None,
+    leader: str | None = None,
+) -> MemberReport:
+    return MemberReport(member=member, at=at, role=role, term=term, in_sync=in_sync, leader=leader)
+
+
+def judged(voters: Sequence[str], *reports: MemberReport) -> QuorumHealth:
+    return judge(voters, reports, now=NOW, patience=3.0)
+
+
+def test_a_full_group_is_healthy_and_bears_one_failure() -> None:
+    health = judged(THREE, said("a", Role.LEADER), said("b", Role.FOLLOWER), said("c", Role.FOLLOWER))
+    assert (health.status, health.leaders, health.in_sync, health.tolerates) == (QuorumStatus.HEALTHY, ("a",), 3, 1)
+
+
+def test_two_of_three_bear_no_failure() -> None:
+    health = judged(THREE, said("a", Role.LEADER), said("b", Role.FOLLOWER))
+    assert (health.status, health.tolerates, health.silent) == (QuorumStatus.CRITICAL, 0, ("c",))
+
+
+def test_four_of_five_still_bear_one() -> None:
+    reports = [said("a", Role.LEADER), *(said(name, Role.FOLLOWER) for name in "bcd")]
+    assert judged(FIVE, *reports).status is QuorumStatus.DEGRADED
+
+
+def test_the_leaders_own_count_beats_ours() -> None:
+    health = judged(THREE, said("a", Role.LEADER, in_sync=3))
+    assert (health.status, health.silent) == (QuorumStatus.HEALTHY, ("b", "c"))
+    assert judged(THREE, said("a", Role.LEADER, in_sync=1)).status is QuorumStatus.LOST
+
+
+def test_members_without_a_role_are_a_lost_quorum_only_when_they_leave_no_majority() -> None:
+    assert judged(THREE, said("a", Role.NONE), said("b", Role.NONE)).status is QuorumStatus.LOST
+    assert judged(THREE, said("a", Role.NONE)).status is QuorumStatus.UNKNOWN
+    assert judged(THREE).status is QuorumStatus.UNKNOWN
+
+
+def test_two_leaders_of_one_term_are_a_split_and_of_two_terms_are_a_stale_view() -> None:
+    follower = said("c", Role.FOLLOWER, term=2)
+    assert judged(THREE, said("a", Role.LEADER, term=2), said("b", Role.LEADER, term=2)).status is QuorumStatus.SPLIT
+    health = judged(THREE, said("a", Role.LEADER, term=1), said("b", Role.LEADER, term=2), follower)
+    assert (health.leaders, health.stale, health.status) == (("b",), ("a",), QuorumStatus.CRITICAL)
+
+
+def test_an_old_answer_counts_for_nothing() -> None:
+    health = judged(THREE, said("a", Role.LEADER, at=NOW - 10), said("b", Role.FOLLOWER))
+    assert (health.status, health.stale) == (QuorumStatus.UNKNOWN, ("a",))
+
+
+def test_a_follower_of_somebody_else_is_not_in_sync() -> None:
+    reports = said("a", Role.LEADER), said("b", Role.FOLLOWER, leader="a"), said("c", Role.FOLLOWER, leader="b")
+    assert judged(THREE, *reports).in_sync == 2
+
+
+def test_observers_and_strangers_do_not_vote() -> None:
+    reports = said("a", Role.LEADER), said("b", Role.OBSERVER), said("x", Role.FOLLOWER)
+    assert judged(THREE, *reports).in_sync == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from(FIVE), st.sampled_from(Role), st.integers(1, 3)), unique_by=lambda r: r[0]))
+def test_a_group_is_never_called_able_without_a_majority(found: list[tuple[str, Role, int]]) -> None:
+    health = judged(FIVE, *(said(name, role, term=term) for name, role, term in found))
+    if health.status in {QuorumStatus.HEALTHY, QuorumStatus.DEGRADED, QuorumStatus.CRITICAL}:
+        assert health.in_sync >= 3
+        assert len(health.leaders) == 1
+        assert health.tolerates == health.in_sync - 3
+
+
+def test_a_zookeeper_leader_tells_how_many_keep_up() -> None:
+    report = from_mntr("a", MNTR_LEADER, NOW)
+    assert (report.role, report.in_sync, report.pending) == (Role.LEADER, 3, 0)
+    assert judged(THREE, report, from_mntr("b", MNTR_FOLLOWER, NOW)).status is QuorumStatus.HEALTHY
+
+
+def test_a_zookeeper_server_without_a_quorum_answers_and_has_no_role() -> None:
+    assert from_mntr("a", NOT_SERVING, NOW).role is Role.NONE
+    assert from_srvr("a", NOT_SERVING, NOW).role is Role.NONE
+
+
+def test_zookeepers_epoch_is_the_upper_half_of_its_transaction_id() -> None:
+    assert from_srvr("a", SRVR_LEADER, NOW).term == 1
+    follower = from_srvr("b", SRVR_FOLLOWER, NOW)
+    assert (follower.role, follower.term, follower.position) == (Role.FOLLOWER, None, 0)
+
+
+@pytest.mark.parametrize("parse", [from_mntr, from_srvr])
+def test_a_forbidden_command_is_named(parse: object) -> None:
+    assert callable(parse)
+    with pytest.raises(ValueError, match=r"4lw\.commands\.whitelist"):
+        parse("a", "mntr is not executed because it is not in the whitelist.\n", NOW)
+
+
+@pytest.mark.parametrize(
+    ("leader_id", "learner", "role"),
+    [(7, False, Role.LEADER), (8, False, Role.FOLLOWER), (0, False, Role.NONE), (8, True, Role.OBSERVER)],
+)
+def test_an_etcd_member_has_the_role_its_status_shows(leader_id: int, *, learner: bool, role: Role) -> None:
+    report = from_etcd("a", member_id=7, leader_id=leader_id, term=4, index=99, learner=learner, at=NOW)
+    assert (report.role, report.term, report.position) == (role, 4, 99)
+
+
+def kraft(leader: int, *ages: float) -> QuorumHealth:
+    voters = tuple(KRaftReplica(node=node, end=10, caught_up=NOW - age) for node, age in enumerate(ages, start=1))
+    reports = from_kraft(KRaftQuorum(leader=leader, epoch=3, voters=voters), at=NOW, patience=3.0)
+    return judge([str(voter.node) for voter in voters], reports, now=NOW, patience=3.0)
+
+
+def test_a_kraft_quorum_is_judged_by_who_has_caught_up() -> None:
+    assert kraft(1, 0.0, 0.5, 0.5).status is QuorumStatus.HEALTHY
+    assert kraft(1, 0.0, 0.5, 60.0).status is QuorumStatus.CRITICAL
+    assert kraft(1, 0.0, 60.0, 60.0).status is QuorumStatus.LOST
+    assert kraft(-1, 0.5, 0.5, 0.5).status is QuorumStatus.LOST
