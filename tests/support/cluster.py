@@ -133,7 +133,14 @@ class LocalCluster:
 
     def leaders(self, topic: str) -> dict[int, int]:
         """The node that leads each partition, -1 where none does."""
-        return {number: partition.leader for number, partition in self._metadata().topics[topic].partitions.items()}
+        # Each call may ask another node, and one that has just started may not have heard of the topic yet.
+        led: dict[int, int] = {}
+        self._wait(lambda: bool(led.update(self._led(topic)) or led), what=f"the asked node knows topic {topic}")
+        return led
+
+    def _led(self, topic: str) -> dict[int, int]:
+        known = self._metadata().topics.get(topic)
+        return {} if known is None else {number: partition.leader for number, partition in known.partitions.items()}
 
     def group_coordinator(self, group: str) -> int:
         """The node that coordinates a consumer group."""
