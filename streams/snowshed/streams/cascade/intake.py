@@ -92,6 +92,7 @@ def _viewed(
         oldest = now - policy.retry.carry
         samples = (*[sample for sample in held.samples if sample.at > oldest], *samples)
         amplified, overloaded = held.amplified, held.overloaded
+    excess = overload.excess(window, baseline, policy.overload)
     return EdgeView(
         domain=record.domain,
         observed_at=now,
@@ -100,5 +101,6 @@ def _viewed(
         place=place,
         samples=samples,
         amplified=retry_amplification.noted(amplified, window, baseline, samples, now=now, policy=policy),
-        overloaded=overload.noted(overloaded, window, baseline, now=now, policy=policy.overload),
+        overloaded=overload.noted(overloaded, window, excess, now=now, policy=policy.overload),
+        excess=excess,
     )

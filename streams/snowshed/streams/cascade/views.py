@@ -73,6 +73,8 @@ class EdgeView:
     samples: tuple[Sample, ...] = ()
     amplified: Streak = field(default_factory=Streak)
     overloaded: Streak = field(default_factory=Streak)
+    excess: float = 0.0
+    """The window's worst signal over its limit, as the overload rule sees it."""
 
     @property
     def name(self) -> str:

@@ -27,6 +27,8 @@ RULE = "overload/1"
 
 _CONFIDENCE = 0.85
 _FULL_SPAN = 1.0
+_SHOWN = 3
+"""Edges that an incident's evidence shows, the worst first."""
 _CURRENT = 3.0
 """Seconds after which an edge's newest window no longer speaks of the present."""
 
@@ -39,11 +41,10 @@ def excess(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> fl
     return max(signals, default=0.0)
 
 
-def noted(streak: Streak, window: EdgeWindow, baseline: Baseline, *, now: float, policy: OverloadPolicy) -> Streak:
-    """The streak of bad windows after one more; a short window that is too thin to judge leaves it as it is."""
+def noted(streak: Streak, window: EdgeWindow, value: float, *, now: float, policy: OverloadPolicy) -> Streak:
+    """The streak of bad windows after one with this excess; a short one too thin to judge leaves it as it is."""
     if window.span < _FULL_SPAN and _thin(window, policy):
         return streak
-    value = excess(window, baseline, policy)
     return extended(streak, bad=value > 1.0, clear=value < policy.exit_ratio, span=window.span, now=now)
 
 
@@ -51,16 +52,15 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
     """What the edges into a callee show now, put together."""
     limits = policy.overload
     edges = [edge for edge in board.callees.get(callee, ()) if now < edge.observed_at + _CURRENT]
-    values = {edge.name: excess(edge.window, edge.baseline, limits) for edge in edges}
-    bad = [edge for edge in edges if edge.overloaded.lasts(limits.hold) and values[edge.name] > 1.0]
+    bad = [edge for edge in edges if edge.overloaded.lasts(limits.hold) and edge.excess > 1.0]
     busy = [edge for edge in edges if edge.window.attempts >= limits.minimum_attempts]
     attempts = sum(edge.window.attempts for edge in edges)
     return Situation(
         callee=callee,
         domain=edges[0].domain if edges else policy.domain_of(callee),
         overloaded=any(_queues(edge, limits) for edge in bad) or (bool(bad) and 2 * len(bad) >= len(busy)),
-        clear=all(values[edge.name] < limits.exit_ratio for edge in edges),
-        excess=max(values.values(), default=0.0),
+        clear=all(edge.excess < limits.exit_ratio for edge in edges),
+        excess=max((edge.excess for edge in edges), default=0.0),
         reject_ratio=sum(edge.window.rejected for edge in edges) / attempts if attempts else 0.0,
         usual_rate=sum(_usual_rate(edge) for edge in edges),
         reporters=sum(edge.window.reporters for edge in edges),
@@ -80,7 +80,7 @@ def culprits(board: Board, callee: str, policy: Policy) -> list[EdgeView]:
         if edge.window.callee != callee
         and (edge.overloaded.lasts(limits.hold) or edge.amplified.lasts(policy.retry.hold))
     ]
-    return sorted(outward, key=lambda edge: (-excess(edge.window, edge.baseline, limits), edge.name))
+    return sorted(outward, key=_worst)
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
@@ -120,6 +120,11 @@ def _queues(edge: EdgeView, policy: OverloadPolicy) -> bool:
     return edge.window.queue_delay_mean > policy.queue_delay
 
 
+def _worst(edge: EdgeView) -> tuple[float, str]:
+    """Sort key: the edge with the largest excess first."""
+    return -edge.excess, edge.name
+
+
 def _usual_rate(edge: EdgeView) -> float:
     learned = edge.baseline.first_rate
     return edge.window.first / edge.window.span if isnan(learned) else learned
@@ -128,16 +133,17 @@ def _usual_rate(edge: EdgeView) -> float:
 def _finding(board: Board, throttle: Throttle, edges: list[EdgeView], policy: Policy) -> Finding:
     callee = throttle.callee
     blamed = culprits(board, callee, policy)
+    worst = sorted(edges, key=_worst)[:_SHOWN]
     causes = [Cause(name=edge.window.callee, score=1.0 / (rank + 1)) for rank, edge in enumerate(blamed[:3])]
     because = f" because it waits for {blamed[0].window.callee}" if blamed else ""
-    evidence = tuple(item for edge in edges for item in _evidence(edge, policy.overload))
+    evidence = tuple(item for edge in worst for item in _evidence(edge, policy.overload))
     return Finding(
         kind=IncidentKind.OVERLOAD,
         subject=callee,
         domain=throttle.domain,
         rule=RULE,
         severity="critical" if throttle.level > 1 else "warning",
-        summary=_summary(callee, because, edges, policy.overload),
+        summary=_summary(callee, because, worst, policy.overload),
         members=(callee, *(edge.window.caller for edge in edges)),
         causes=tuple(causes) or (Cause(name=callee, score=1.0),),
         evidence=evidence,

@@ -25,6 +25,8 @@ __all__ = ["RULE", "budget", "ending", "factor", "judge", "noted"]
 RULE = "retry-amplification/1"
 
 _CONFIDENCE = 0.9
+_SHOWN = 3
+"""Edges that an incident's evidence shows, the worst first."""
 _NOISE = 3.0
 """Standard deviations of a Poisson count that still pass for flat."""
 
@@ -96,7 +98,8 @@ def _finding(callee: str, edges: list[EdgeView], policy: Policy) -> Finding:
     factors = {edge.name: factor(edge.window, edge.samples, policy.retry) for edge in edges}
     retries = {edge.window.caller: max(edge.window.attempts - edge.window.first, 0.0) for edge in edges}
     total = sum(retries.values()) or 1.0
-    worst = max(edges, key=lambda edge: (factors[edge.name], edge.name))
+    ordered = sorted(edges, key=lambda edge: (-factors[edge.name], edge.name))
+    worst = ordered[0]
     said = f"{worst.window.caller} sends {factors[worst.name]:.1f} attempts for every request to {callee}"
     ranked = sorted(retries, key=lambda caller: (-retries[caller], caller))[:3]
     return Finding(
@@ -112,7 +115,7 @@ def _finding(callee: str, edges: list[EdgeView], policy: Policy) -> Finding:
             edge.place.evidence(
                 f"attempts per request on {edge.name}", factors[edge.name], policy.retry.act, "ratio", edge.observed_at
             )
-            for edge in edges
+            for edge in ordered[:_SHOWN]
         ),
         confidence=_CONFIDENCE,
         settings=(budget(callee, policy.retry, f"callers retry {callee} more than it can bear"),),
