@@ -19,6 +19,10 @@ _WORDS = {
     IncidentKind.PARTITION: "partition",
     IncidentKind.CASCADE: "cascade",
     IncidentKind.METASTABLE: "metastable",
+    IncidentKind.CAPACITY_LOSS: "capacity",
+    IncidentKind.CONSUMER_GROUP: "group",
+    IncidentKind.QUORUM: "quorum",
+    IncidentKind.DETECTOR: "detector",
 }
 _SUBJECT_CHARACTERS = 40
 

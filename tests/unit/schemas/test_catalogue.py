@@ -20,7 +20,7 @@ _RELEASED = {
     ("EdgeObservations", 2): 1249916181,
     ("Lag", 1): 531605035,
     ("Incident", 1): 280078198,
-    ("Incident", 2): 877781139,
+    ("Incident", 2): 522683566,
     ("Decision", 1): 239250811,
     ("Notice", 1): 1539315528,
     ("DeadLetter", 1): 1321212760,

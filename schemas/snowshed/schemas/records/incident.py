@@ -23,6 +23,14 @@ class IncidentKind(Enum):
     """Trouble spreads along calls."""
     METASTABLE = "metastable"
     """The trigger has gone and goodput has not come back."""
+    CAPACITY_LOSS = "capacity_loss"
+    """A service does less than its usual work, and calls fail for it."""
+    CONSUMER_GROUP = "consumer_group"
+    """A consumer group has stopped, stalled, gone back or falls behind."""
+    QUORUM = "quorum"
+    """A consensus group has no leader, or cannot lose another member."""
+    DETECTOR = "detector"
+    """The detector itself is late or blind, so that its silence proves nothing."""
 
 
 class IncidentStatus(Enum):
@@ -38,6 +46,8 @@ class Cause:
 
     name: str
     score: float
+    reason: str = ""
+    """What it rests on, in a few words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +84,9 @@ class Incident:
     decisions: tuple[str, ...] = ()
     confidence: float
     detector_lag: float
+    part_of: str = ""
+    """The incident that this one is a part of while both are open; empty for one that stands alone."""
+    predicted: tuple[str, ...] = ()
+    """Who is next if nothing is done."""
+    entry_share: float | None = None
+    """Share of what comes in that is outside its objective; None where it was not measured."""

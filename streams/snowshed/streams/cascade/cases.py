@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from snowshed.schemas.identity import incident_id
-from snowshed.schemas.records import Evidence, Incident, IncidentStatus, Notice
+from snowshed.schemas.records import Evidence, Incident, IncidentKind, IncidentStatus, Notice
 from snowshed.streams.cascade.findings import Ending, Finding
 
-__all__ = ["Case", "closing", "linked", "notice", "opening", "updated"]
+__all__ = ["Case", "closing", "joined", "linked", "notice", "opening", "updated", "worth_telling"]
 
+_PARTS = frozenset(
+    {
+        IncidentKind.OVERLOAD,
+        IncidentKind.RETRY_AMPLIFICATION,
+        IncidentKind.METASTABLE,
+        IncidentKind.CAPACITY_LOSS,
+        IncidentKind.GRAY_FAILURE,
+    }
+)
+"""What can be a part of a cascade."""
 _DECISIONS = 20
 """Newest decisions an incident names."""
 
@@ -24,6 +35,10 @@ class Case:
     """What opened it; kept while newer evidence is exchanged."""
     emitted: float
     """When the record was last written; 0 before the first time."""
+    told: bool = True
+    """Whether people have been told; not of what opened as a part of another incident, until it stands alone."""
+    patience: float = 0.0
+    """Seconds that it must last before they are."""
 
     @property
     def key(self) -> str:
@@ -47,8 +62,17 @@ def opening(finding: Finding, now: float, detector_lag: float) -> Case:
         evidence=finding.evidence,
         confidence=finding.confidence,
         detector_lag=detector_lag,
+        predicted=finding.predicted,
+        entry_share=finding.entry_share,
     )
-    return Case(incident=incident, severity=finding.severity, first_evidence=finding.evidence, emitted=0.0)
+    return Case(
+        incident=incident,
+        severity=finding.severity,
+        first_evidence=finding.evidence,
+        emitted=0.0,
+        told=False,
+        patience=finding.patience,
+    )
 
 
 def updated(case: Case, finding: Finding, now: float) -> Case:
@@ -62,6 +86,8 @@ def updated(case: Case, finding: Finding, now: float) -> Case:
         causes=finding.causes,
         evidence=evidence,
         confidence=finding.confidence,
+        predicted=finding.predicted,
+        entry_share=finding.entry_share,
     )
     if incident == case.incident:
         return case
@@ -72,6 +98,32 @@ def linked(case: Case, decision: str, now: float) -> Case:
     """The case with one more decision."""
     decisions = (*case.incident.decisions, decision)[-_DECISIONS:]
     return replace(case, incident=replace(case.incident, decisions=decisions, updated_at=now))
+
+
+def worth_telling(case: Case, now: float) -> bool:
+    """Whether people have to be told of it now."""
+    incident = case.incident
+    return not case.told and not incident.part_of and now >= incident.opened_at + case.patience
+
+
+def joined(cases: Mapping[str, Case], now: float) -> dict[str, Case]:
+    """The cases with each one that a cascade explains made a part of it, and each that none explains standing alone.
+
+    Every incident keeps its identity: it is only said where it belongs, so that one trouble is one page at night.
+    """
+    wholes = [case.incident for case in cases.values() if case.incident.kind is IncidentKind.CASCADE]
+    return {key: _placed(case, wholes, now) for key, case in cases.items()}
+
+
+def _placed(case: Case, wholes: list[Incident], now: float) -> Case:
+    incident = case.incident
+    whole = ""
+    if incident.kind in _PARTS:
+        among = (one for one in wholes if one.domain == incident.domain and incident.subject in one.members)
+        whole = next((one.incident_id for one in among), "")
+    if whole == incident.part_of:
+        return case
+    return replace(case, incident=replace(incident, part_of=whole, updated_at=now))
 
 
 def closing(case: Case, ending: Ending, now: float) -> Incident:

@@ -16,6 +16,8 @@ _ENDS = {
     IncidentKind.RETRY_AMPLIFICATION: "retries stay low and calls succeed for some seconds",
     IncidentKind.METASTABLE: "calls have been answered in time for some seconds",
     IncidentKind.CASCADE: "fewer than two services that call each other fail",
+    IncidentKind.CAPACITY_LOSS: "it does its usual work again",
+    IncidentKind.DETECTOR: "observations are complete and in time again",
     IncidentKind.OVERLOAD: "queue delay, latency and success ratio stay normal for some seconds",
 }
 
@@ -34,9 +36,12 @@ def _lines(incident: Incident, decisions: list[Decision]) -> Iterator[str]:
     yield incident.summary
     yield f"  since     {_clock(incident.opened_at)}{_duration(incident)}"
     yield f"  concerns  {', '.join(incident.members) or incident.subject}"
-    if incident.causes:
-        causes = ", ".join(f"{cause.name} ({cause.score:.0%})" for cause in incident.causes)
-        yield f"  cause     {causes}"
+    for cause in incident.causes:
+        yield f"  cause     {cause.name} ({cause.score:.0%}){f': {cause.reason}' if cause.reason else ''}"
+    if incident.predicted:
+        yield f"  next      {', '.join(incident.predicted)}"
+    if incident.part_of:
+        yield f"  part of   {incident.part_of}"
     for item in incident.evidence:
         yield f"  evidence  {_evidence(item)}"
     for decision in decisions:

@@ -54,6 +54,10 @@ class Finding:
     causes: tuple[Cause, ...] = ()
     evidence: tuple[Evidence, ...]
     confidence: float
+    predicted: tuple[str, ...] = ()
+    entry_share: float | None = None
+    patience: float = 0.0
+    """Seconds that it must last before people are told."""
     settings: tuple[Setting, ...] = ()
 
 

@@ -9,12 +9,12 @@ from snowshed.schemas.codec import Codec
 from snowshed.schemas.identity import decision_id
 from snowshed.schemas.records import Incident
 from snowshed.streams.cascade.board import Board, DomainState, arranged
-from snowshed.streams.cascade.cases import Case, closing, linked, notice, opening, updated
+from snowshed.streams.cascade.cases import Case, closing, joined, linked, notice, opening, updated, worth_telling
 from snowshed.streams.cascade.decisions import Held, asked, differs, due, issued, lifted
 from snowshed.streams.cascade.findings import Finding
 from snowshed.streams.cascade.intake import forgotten, take
-from snowshed.streams.cascade.observations import Observation, read
-from snowshed.streams.cascade.rules import RULES
+from snowshed.streams.cascade.observations import Observation, Place, read
+from snowshed.streams.cascade.rules import RULES, blindness
 from snowshed.streams.cascade.rules.overload import situation
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.throttle import Throttle, steer
@@ -33,8 +33,8 @@ class DomainFold:
 
     State keys: `node/…`, `edge/caller>callee`, `service/…`, `lag/dataset/server`, `throttle/callee`,
     `incident/kind/subject` and `decision/scope|kind`. While the detector is late (`DecisionPolicy.detector_lag`)
-    observations are taken in and nothing else happens: no incident opens or closes, and decisions run out by their
-    ttl.
+    observations are taken in and an incident says so. Nothing else happens: no other incident opens or closes, and
+    decisions run out by their ttl.
     """
 
     def __init__(self, policy: Policy, codec: Codec | None = None) -> None:
@@ -57,9 +57,9 @@ class DomainFold:
         take(current, batch.records, batch.partition, self._policy)
         for key in [key for key, value in current.items() if forgotten(value, batch.now, self._policy)]:
             del current[key]
-        emissions: tuple[Emission, ...] = ()
-        if batch.detector_lag <= self._policy.decisions.detector_lag:
-            emissions = _Judgement(self._policy, current, batch).passed()
+        judgement = _Judgement(self._policy, current, batch)
+        late = batch.detector_lag > self._policy.decisions.detector_lag
+        emissions = judgement.withheld() if late else judgement.passed()
         changes: dict[str, DomainState | None] = {
             key: value for key, value in current.items() if value is not state.get(key)
         }
@@ -95,6 +95,19 @@ class _Judgement:
         self._tell(board, findings, cases)
         return tuple(self._emissions)
 
+    def withheld(self) -> tuple[Emission, ...]:
+        """Say that this detector is late, and nothing else."""
+        batch = self._batch
+        place = Place(batch.partition, batch.first_offset)
+        finding = blindness.behind(self._policy.default_domain, place, batch.detector_lag, batch.now, self._policy)
+        held = self._current.get(f"incident/{finding.kind.value}/{finding.subject}")
+        if isinstance(held, Case):
+            case = updated(held, finding, batch.now)
+        else:
+            case = opening(finding, batch.now, batch.detector_lag)
+        self._current[case.key] = self._told(case, finding.rule)
+        return tuple(self._emissions)
+
     def _steer(self, board: Board) -> None:
         held = dict(board.throttles)
         board.throttles.clear()
@@ -117,7 +130,7 @@ class _Judgement:
             held = board.cases.get((finding.kind, finding.subject))
             case = opening(finding, now, lag) if held is None else updated(held, finding, now)
             cases[case.key] = case
-        return cases
+        return joined(cases, now)
 
     def _decide(self, board: Board, findings: list[Finding], cases: dict[str, Case]) -> None:
         wanted = asked(findings)
@@ -151,25 +164,26 @@ class _Judgement:
 
     def _told(self, case: Case, rule: str) -> Case:
         incident, now = case.incident, self._batch.now
-        if not case.emitted:
-            self._emit_incident(incident, rule)
-            self._emissions.append(
-                Emission("notices", incident.incident_id, notice(incident, case.severity, now), rule)
-            )
-        elif incident.updated_at > case.emitted and now >= case.emitted + self._policy.decisions.update:
-            self._emit_incident(incident, rule)
-        else:
+        if worth_telling(case, now):
+            self._tell_people(case, rule)
+            case = replace(case, told=True)
+        fresh = incident.updated_at > case.emitted and now >= case.emitted + self._policy.decisions.update
+        if case.emitted and not fresh:
             return case
+        self._emit_incident(incident, rule)
         return replace(case, emitted=now)
+
+    def _tell_people(self, case: Case, rule: str) -> None:
+        told = notice(case.incident, case.severity, self._batch.now)
+        self._emissions.append(Emission("notices", case.incident.incident_id, told, rule))
 
     def _close(self, board: Board, case: Case) -> None:
         rule = RULES[case.incident.kind]
         ending = rule.ending(board, case)
-        incident = closing(case, ending, self._batch.now)
-        self._emit_incident(incident, rule.name)
-        if not ending.quiet:
-            told = notice(incident, case.severity, self._batch.now)
-            self._emissions.append(Emission("notices", incident.incident_id, told, rule.name))
+        closed = replace(case, incident=closing(case, ending, self._batch.now))
+        self._emit_incident(closed.incident, rule.name)
+        if case.told and not ending.quiet:
+            self._tell_people(closed, rule.name)
         del self._current[case.key]
 
     def _issue(self, held: Held) -> None:

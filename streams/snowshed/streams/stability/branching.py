@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-__all__ = ["branching", "entries", "joined"]
+__all__ = ["branching", "entries", "joined", "reached"]
 
 
 def branching(onsets: Mapping[str, float], edges: Iterable[tuple[str, str]], now: float, window: float) -> float:
@@ -40,7 +40,7 @@ def joined(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> list[set[s
             neighbours[callee].add(caller)
     groups: list[set[str]] = []
     while waiting:
-        group = _reached(min(waiting), neighbours)
+        group = reached([min(waiting)], neighbours)
         groups.append(group)
         waiting -= group
     return sorted(groups, key=lambda group: (-len(group), min(group)))
@@ -53,10 +53,12 @@ def entries(edges: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     return {(caller, callee) for caller, callee in known if caller not in called}
 
 
-def _reached(start: str, neighbours: Mapping[str, set[str]]) -> set[str]:
-    found, waiting = {start}, [start]
+def reached(starts: Iterable[str], neighbours: Mapping[str, set[str]]) -> set[str]:
+    """The starts and all that can be reached from them, where each name leads to its neighbours."""
+    found = set(starts)
+    waiting = list(found)
     while waiting:
-        fresh = neighbours[waiting.pop()] - found
+        fresh = neighbours.get(waiting.pop(), set()) - found
         found |= fresh
         waiting.extend(fresh)
     return found

@@ -204,7 +204,9 @@ def test_a_late_detector_tightens_nothing_and_lets_decisions_run_out() -> None:
     domain = Domain()
     domain.step(0, lag(0, "r1", LagStatus.BEHIND, 3.0, 4.0))
     for tick in range(1, 20):
-        assert domain.step(tick, edges(tick, RETRYING), detector_lag=3.1) == ()
+        said = domain.step(tick, edges(tick, RETRYING), detector_lag=3.1)
+        assert {one.record.kind for one in said if isinstance(one.record, Incident)} <= {IncidentKind.DETECTOR}
+        assert not any(isinstance(one.record, Decision) for one in said)
     assert domain.step(20, detector_lag=3.0) != ()
 
 

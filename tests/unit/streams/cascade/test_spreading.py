@@ -115,3 +115,17 @@ def test_a_service_that_waits_for_another_bad_one_is_not_called_metastable() -> 
     play(domain, 15, 40, {"api": stuck, "db": stuck})
     found = {one.subject for _, one in domain.all(Incident) if one.kind is IncidentKind.METASTABLE}
     assert found == {"db"}
+
+
+def test_a_service_that_stays_short_of_its_usual_work_has_lost_capacity_until_it_does_it_again() -> None:
+    short: Mapping[str, object] = {"completions": 30.0, "ok": 30.0, "timeout": 70.0, **QUEUEING}
+    domain = Domain()
+    play(domain, 0, 14, {})
+    play(domain, 14, 30, {"db": short})
+    losses = [(at, one) for at, one in domain.all(Incident) if one.kind is IncidentKind.CAPACITY_LOSS]
+    assert losses[0][1].subject == "db"
+    assert "30% of its usual work" in losses[0][1].summary
+    assert 20 <= losses[0][0] <= 24
+    play(domain, 30, 36, {})
+    ended = [one for _, one in domain.all(Incident) if one.kind is IncidentKind.CAPACITY_LOSS][-1]
+    assert ended.status is IncidentStatus.CLOSED

@@ -9,7 +9,16 @@ from snowshed.schemas.records import IncidentKind
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
-from snowshed.streams.cascade.rules import cascade, metastable, node_failed, overload, replica_lag, retry_amplification
+from snowshed.streams.cascade.rules import (
+    blindness,
+    capacity_loss,
+    cascade,
+    metastable,
+    node_failed,
+    overload,
+    replica_lag,
+    retry_amplification,
+)
 from snowshed.streams.policy import Policy
 
 __all__ = ["RULES", "Rule"]
@@ -31,6 +40,8 @@ RULES: Mapping[IncidentKind, Rule] = {
         retry_amplification.RULE, retry_amplification.judge, retry_amplification.ending
     ),
     IncidentKind.METASTABLE: Rule(metastable.RULE, metastable.judge, metastable.ending),
+    IncidentKind.CAPACITY_LOSS: Rule(capacity_loss.RULE, capacity_loss.judge, capacity_loss.ending),
     IncidentKind.CASCADE: Rule(cascade.RULE, cascade.judge, cascade.ending),
     IncidentKind.OVERLOAD: Rule(overload.RULE, overload.judge, overload.ending),
+    IncidentKind.DETECTOR: Rule(blindness.RULE, blindness.judge, blindness.ending),
 }

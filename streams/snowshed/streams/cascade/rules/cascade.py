@@ -16,6 +16,7 @@ from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.rules.retry_amplification import factor
 from snowshed.streams.cascade.standing import Standing
+from snowshed.streams.cascade.triggers import Scene, triggers
 from snowshed.streams.cascade.views import EdgeView
 from snowshed.streams.policy import CascadePolicy, Policy
 from snowshed.streams.stability.amplification import worst_path
@@ -91,7 +92,7 @@ def _finding(board: Board, scene: _Scene, policy: Policy, now: float) -> Finding
     }
     path = worst_path(factors)
     victims = _victims(board, scene, policy)
-    triggers = _triggers(scene)
+    causes = triggers(Scene(scene.onsets, scene.edges, board.services), policy)
     first = board.services[next(iter(scene.onsets))]
     at, place = first.observed_at, first.place
     evidence = [
@@ -112,19 +113,14 @@ def _finding(board: Board, scene: _Scene, policy: Policy, now: float) -> Finding
         domain=scene.domain,
         rule=RULE,
         severity="critical",
-        summary=_summary(scene, triggers, victims),
+        summary=_summary(scene, causes, victims),
         members=tuple(scene.onsets),
-        causes=triggers,
+        causes=causes,
         evidence=tuple(evidence),
         confidence=_CONFIDENCE,
+        predicted=tuple(victim.service for victim in victims),
+        entry_share=scene.share,
     )
-
-
-def _triggers(scene: _Scene) -> tuple[Cause, ...]:
-    """Failing services without a failing callee, the earliest first."""
-    blind = {caller for caller, callee in scene.edges if caller in scene.onsets and callee in scene.onsets}
-    names = [name for name in scene.onsets if name not in blind] or list(scene.onsets)
-    return tuple(Cause(name=name, score=1.0 / (rank + 1)) for rank, name in enumerate(names[:_NAMED]))
 
 
 def _victims(board: Board, scene: _Scene, policy: Policy) -> list[Prediction]:
@@ -178,9 +174,10 @@ def _vulnerable(standing: Standing, board: Board, policy: Policy) -> Iterator[Ev
             yield standing.place.evidence(series, value, 1.0, "ratio", standing.observed_at)
 
 
-def _summary(scene: _Scene, triggers: tuple[Cause, ...], victims: list[Prediction]) -> str:
+def _summary(scene: _Scene, causes: tuple[Cause, ...], victims: list[Prediction]) -> str:
+    begun = f"{causes[0].name}, which {causes[0].reason}" if causes else next(iter(scene.onsets))
     text = (
-        f"Trouble spreads from {triggers[0].name}: {len(scene.onsets)} services of {scene.domain} fail together and "
+        f"Trouble spreads from {begun}: {len(scene.onsets)} services of {scene.domain} fail together and "
         f"{scene.share:.0%} of what comes in is outside its objective"
     )
     if not victims:
