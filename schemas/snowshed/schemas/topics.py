@@ -23,6 +23,7 @@ from snowshed.schemas.records import (
     NodeHealth,
     Notice,
     Record,
+    ServiceHealth,
     TimingBatch,
 )
 
@@ -113,11 +114,11 @@ _SHARED = (
     ),
     TopicSpec(
         name="health",
-        key="node or edge",
+        key="node, edge or service/name",
         partitions=8,
         cleanup="compact",
         retention=None,
-        records=(NodeHealth, EdgeHealth),
+        records=(NodeHealth, EdgeHealth, ServiceHealth),
         written_by="level 1",
     ),
     TopicSpec(

@@ -21,6 +21,7 @@ _RELEASED = {
     ("Lag", 1): 531605035,
     ("Incident", 1): 280078198,
     ("Incident", 2): 522683566,
+    ("ServiceHealth", 1): 1944155803,
     ("Decision", 1): 239250811,
     ("Notice", 1): 1539315528,
     ("DeadLetter", 1): 1321212760,

@@ -20,6 +20,8 @@ from snowshed.schemas.records.observation import (
     LagStatus,
     Liveness,
     NodeHealth,
+    ServiceHealth,
+    ServiceStatus,
 )
 from snowshed.schemas.records.telemetry import (
     Heartbeat,
@@ -59,6 +61,8 @@ __all__ = [
     "Record",
     "ReplicaRole",
     "ScopeKind",
+    "ServiceHealth",
+    "ServiceStatus",
     "SlowSample",
     "TimingBatch",
     "Vantage",
@@ -70,6 +74,7 @@ Record = (
     | Marker
     | NodeHealth
     | EdgeHealth
+    | ServiceHealth
     | EdgeObservations
     | Lag
     | Incident

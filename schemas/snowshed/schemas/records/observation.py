@@ -1,7 +1,7 @@
 """What level 1 concludes and hands to level 2: health of nodes and edges, replication lag.
 
 `NodeHealth`, `EdgeObservations` and `Lag` travel on the observations topic, keyed by domain; `NodeHealth`, `EdgeHealth`
-and `Lag` also stand on their compacted topics as the current state of the world.
+and `Lag` also stand on their compacted topics as the current state of the world, where level 2 adds `ServiceHealth`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from enum import Enum
 from math import nan
 
-__all__ = ["EdgeHealth", "EdgeObservations", "EdgeStatus", "Lag", "LagStatus", "Liveness", "NodeHealth"]
+__all__ = [
+    "EdgeHealth",
+    "EdgeObservations",
+    "EdgeStatus",
+    "Lag",
+    "LagStatus",
+    "Liveness",
+    "NodeHealth",
+    "ServiceHealth",
+    "ServiceStatus",
+]
 
 
 class Liveness(Enum):
@@ -31,6 +41,22 @@ class EdgeStatus(Enum):
     OVERLOADED = "overloaded"
     AMPLIFIED = "amplified"
     SILENT = "silent"
+
+
+class ServiceStatus(Enum):
+    """State of a called service as level 2 judges it."""
+
+    STABLE = "stable"
+    TRIGGERED = "triggered"
+    """It fails, and the trigger still acts or has only just gone."""
+    RECOVERING = "recovering"
+    """The trigger has gone, and it is on its way back."""
+    PROVISIONAL = "provisional"
+    """Half of the time to the verdict METASTABLE is over."""
+    METASTABLE = "metastable"
+    """The trigger has gone, and something that it does itself keeps it in trouble."""
+    CAPACITY_LOSS = "capacity_loss"
+    """It does less than its usual work while as much is asked of it."""
 
 
 class LagStatus(Enum):
@@ -81,6 +107,29 @@ class EdgeHealth:
     p50: float
     p90: float
     p99: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceHealth:
+    """How a called service stands, and how close it is to a state that it could not leave by itself."""
+
+    domain: str
+    service: str
+    status: ServiceStatus
+    observed_at: float
+    detector_lag: float
+    demand: float
+    """Usual first attempts per second; NaN while too little has been seen."""
+    inflow: float
+    """Attempts per second, newest."""
+    throughput: float
+    """Completions per second, newest; NaN where only callers report."""
+    vulnerability_low: float
+    """V = ρ·(1 + r) is at least this; above 1 a trigger may leave it metastable. NaN where no bound is known."""
+    vulnerability_high: float
+    """V is at most this; NaN where no bound is known."""
+    vulnerability_method: str
+    """How ρ was found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

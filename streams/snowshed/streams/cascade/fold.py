@@ -14,6 +14,7 @@ from snowshed.streams.cascade.decisions import Held, asked, differs, due, issued
 from snowshed.streams.cascade.findings import Finding
 from snowshed.streams.cascade.intake import forgotten, take
 from snowshed.streams.cascade.observations import Observation, Place, read
+from snowshed.streams.cascade.reports import reported
 from snowshed.streams.cascade.rules import RULES, blindness
 from snowshed.streams.cascade.rules.overload import situation
 from snowshed.streams.cascade.standing import Standing
@@ -93,6 +94,7 @@ class _Judgement:
         cases = self._cases(board, findings)
         self._decide(board, findings, cases)
         self._tell(board, findings, cases)
+        self._report(board)
         return tuple(self._emissions)
 
     def withheld(self) -> tuple[Emission, ...]:
@@ -161,6 +163,11 @@ class _Judgement:
         for case in board.cases.values():
             if case.key not in cases:
                 self._close(board, case)
+
+    def _report(self, board: Board) -> None:
+        for standing, emission in reported(board.services.values(), board.nodes.values(), self._batch, self._policy):
+            self._current[standing.key] = standing
+            self._emissions.append(emission)
 
     def _told(self, case: Case, rule: str) -> Case:
         incident, now = case.incident, self._batch.now

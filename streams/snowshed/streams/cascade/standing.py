@@ -10,7 +10,7 @@ from snowshed.streams.cascade.observations import Place
 from snowshed.streams.cascade.views import EdgeView
 from snowshed.streams.policy import ChangePolicy, Policy
 from snowshed.streams.stability.change import Cusum, summed
-from snowshed.streams.stability.course import STABLE, Course, Judgement
+from snowshed.streams.stability.course import STABLE, Course, Judgement, Verdict
 from snowshed.streams.stability.measured import Measured, Usual
 from snowshed.streams.stability.metastable import judge
 from snowshed.streams.stability.robust import Robust, learned
@@ -53,6 +53,10 @@ class Standing:
     """Since when an edge into it is overloaded or amplified; 0 while none is."""
     course: Course = field(default_factory=Course)
     judgement: Judgement = STABLE
+    reported: float = 0.0
+    """When it was last told of; 0 for never."""
+    told: Verdict = Verdict.STABLE
+    """The verdict that was told then."""
 
     def onset(self, policy: ChangePolicy) -> float:
         """Since when it fails: when its completions began to fall, if that was before its edges were found bad."""

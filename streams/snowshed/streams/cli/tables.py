@@ -16,9 +16,9 @@ __all__ = ["fleet"]
 _Row = Mapping[str, Any]
 _Cell = Callable[[_Row], "Text | str"]
 
-_GOOD = frozenset({"alive", "ok", "fresh", "closed"})
+_GOOD = frozenset({"alive", "ok", "fresh", "closed", "stable"})
 _QUIET = frozenset({"left", "silent"})
-_WORRYING = frozenset({"suspect", "observer_suspect", "amplified", "unknown"})
+_WORRYING = frozenset({"suspect", "observer_suspect", "amplified", "unknown", "recovering", "triggered"})
 
 
 def fleet(state: Mapping[str, Any]) -> RenderableType:
@@ -104,6 +104,17 @@ def _edge(row: _Row) -> Text:
     return Text(f"{row['caller']} > {row['callee']}")
 
 
+def _vulnerability(row: _Row) -> Text | str:
+    """Bounds of V = ρ·(1 + r); above 1 a trigger may leave the service in a state that it cannot leave by itself."""
+    low, high = float(row["vulnerability_low"]), float(row["vulnerability_high"])
+    if isnan(low) and isnan(high):
+        return "-"
+    said = f"{low:.2f}" if low == high else f"≥ {low:.2f}" if isnan(high) else f"≤ {high:.2f}"
+    if not isnan(low) and not isnan(high) and low < high:
+        said = f"{low:.2f} … {high:.2f}"
+    return Text(said, "bold red" if low > 1.0 else "yellow" if high > 1.0 else "")
+
+
 def _replica(row: _Row) -> Text:
     return Text(f"{row['dataset']}/{row['replica']}")
 
@@ -142,6 +153,14 @@ _SECTIONS: Mapping[str, Mapping[str, _Cell]] = {
         "attempts": _number("amplification"),
         "p50": _duration("p50"),
         "p99": _duration("p99"),
+    },
+    "services": {
+        "service": _text("service"),
+        "status": _status,
+        "usual/s": _number("demand"),
+        "done/s": _number("throughput"),
+        "vulnerability": _vulnerability,
+        "by": _text("vulnerability_method"),
     },
     "lag": {
         "replica": _replica,

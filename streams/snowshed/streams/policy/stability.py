@@ -65,5 +65,7 @@ class CascadePolicy:
     """A caller whose calls in flight exceed this share of their limit is in danger [P]."""
     horizon: float = 10.0
     """A caller that reaches its limit within this many seconds is in danger [P]."""
+    report: float = 5.0
+    """Longest time between two reports of a called service whose verdict is unchanged [P]."""
     carry: float = 5.0
     """Seconds over which the trend of calls in flight is taken [P]."""

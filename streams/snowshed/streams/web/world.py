@@ -20,6 +20,7 @@ from snowshed.schemas.records import (
     Liveness,
     NodeHealth,
     Record,
+    ServiceHealth,
 )
 
 __all__ = ["CLOSED_INCIDENTS", "FORGOTTEN_AFTER", "SECTIONS", "STALE_AFTER", "View", "World"]
@@ -31,11 +32,18 @@ FORGOTTEN_AFTER = 3600.0
 CLOSED_INCIDENTS = 50
 """Closed incidents that are kept, newest first."""
 
-Fact = NodeHealth | EdgeHealth | Lag | Incident | Decision
-F = TypeVar("F", NodeHealth, EdgeHealth, Lag, Incident, Decision)
+Fact = NodeHealth | EdgeHealth | ServiceHealth | Lag | Incident | Decision
+F = TypeVar("F", NodeHealth, EdgeHealth, ServiceHealth, Lag, Incident, Decision)
 
 SECTIONS: Mapping[type[Fact], str] = MappingProxyType(
-    {NodeHealth: "nodes", EdgeHealth: "edges", Lag: "lag", Incident: "incidents", Decision: "decisions"}
+    {
+        NodeHealth: "nodes",
+        EdgeHealth: "edges",
+        ServiceHealth: "services",
+        Lag: "lag",
+        Incident: "incidents",
+        Decision: "decisions",
+    }
 )
 """Where each kind of record stands in a snapshot."""
 
@@ -77,6 +85,9 @@ class View:
             ],
             "edges": [
                 _observed(edge, now) for edge in sorted(self.of(EdgeHealth), key=_edge_order) if _lives(edge, now)
+            ],
+            "services": [
+                _observed(one, now) for one in sorted(self.of(ServiceHealth), key=_service_order) if _lives(one, now)
             ],
             "lag": [_observed(lag, now) for lag in sorted(self.of(Lag), key=_lag_order) if _lives(lag, now)],
             "incidents": [_row(incident) for incident in sorted(self.of(Incident), key=_incident_order)],
@@ -160,7 +171,7 @@ def _is_closed(record: Record) -> bool:
     return isinstance(record, Incident) and record.status is IncidentStatus.CLOSED
 
 
-def _lives(fact: NodeHealth | EdgeHealth | Lag, now: float) -> bool:
+def _lives(fact: NodeHealth | EdgeHealth | ServiceHealth | Lag, now: float) -> bool:
     return now - fact.observed_at <= FORGOTTEN_AFTER
 
 
@@ -183,7 +194,7 @@ def _detector(view: View, now: float) -> dict[str, float | None]:
 _SILENT_BY_NATURE = (Liveness.DEAD, Liveness.LEFT, EdgeStatus.SILENT)
 
 
-def _observed(fact: NodeHealth | EdgeHealth | Lag, now: float) -> dict[str, Any]:
+def _observed(fact: NodeHealth | EdgeHealth | ServiceHealth | Lag, now: float) -> dict[str, Any]:
     age = max(0.0, now - fact.observed_at)
     return _row(fact) | {"age": age, "stale": age > STALE_AFTER and fact.status not in _SILENT_BY_NATURE}
 
@@ -198,6 +209,10 @@ def _node_order(node: NodeHealth) -> tuple[str, ...]:
 
 def _edge_order(edge: EdgeHealth) -> tuple[str, ...]:
     return edge.domain, edge.caller, edge.callee
+
+
+def _service_order(service: ServiceHealth) -> tuple[str, ...]:
+    return service.domain, service.service
 
 
 def _lag_order(lag: Lag) -> tuple[str, ...]:

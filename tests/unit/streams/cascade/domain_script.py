@@ -1,4 +1,4 @@
-"""Scripted observations for a domain, and a recorder of all it says."""
+"""Scripted observations for a domain, and a recorder of all it says; what it reports of services is kept apart."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from snowshed.schemas.records import (
     Liveness,
     NodeHealth,
     Record,
+    ServiceHealth,
 )
 from snowshed.streams.cascade import DomainFold, DomainState
 from snowshed.streams.folding import Batch, Emission, Message
@@ -34,6 +35,7 @@ class Domain:
         self.fold = DomainFold(policy or Policy())
         self.state: dict[str, DomainState] = {}
         self.said: list[tuple[float, Emission]] = []
+        self.reports: list[tuple[float, ServiceHealth]] = []
         self.offset = self.version = 0
         self.round_trip = round_trip
 
@@ -57,8 +59,10 @@ class Domain:
                 assert self.fold.dump(self.state[key]) == raw
             else:
                 self.state[key] = value
-        self.said += [(at, emission) for emission in step.emissions]
-        return step.emissions
+        self.reports += [(at, one.record) for one in step.emissions if isinstance(one.record, ServiceHealth)]
+        told = tuple(emission for emission in step.emissions if not isinstance(emission.record, ServiceHealth))
+        self.said += [(at, emission) for emission in told]
+        return told
 
     def all(self, kind: type[R]) -> list[tuple[float, R]]:
         return [(at, emission.record) for at, emission in self.said if isinstance(emission.record, kind)]

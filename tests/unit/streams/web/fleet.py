@@ -27,6 +27,8 @@ from snowshed.schemas.records import (
     NodeHealth,
     Record,
     ScopeKind,
+    ServiceHealth,
+    ServiceStatus,
 )
 from snowshed.streams.web import View, World
 
@@ -42,6 +44,7 @@ __all__ = [
     "lifted",
     "node",
     "port_of",
+    "service",
 ]
 
 
@@ -80,6 +83,8 @@ def _address(record: Record) -> tuple[str, str]:
             return "snowshed.health", record.node
         case EdgeHealth():
             return "snowshed.health", f"{record.caller}>{record.callee}"
+        case ServiceHealth():
+            return "snowshed.health", f"service/{record.service}"
         case Lag():
             return "snowshed.lag", f"{record.dataset}/{record.replica}"
         case Incident():
@@ -119,6 +124,21 @@ def edge(caller: str, callee: str, now: float, status: EdgeStatus = EdgeStatus.O
         p50=0.004,
         p90=0.011,
         p99=0.032,
+        **values,
+    )
+
+
+def service(name: str, now: float, status: ServiceStatus = ServiceStatus.STABLE, **changes: float) -> ServiceHealth:
+    values = {"demand": 240.0, "vulnerability_low": 0.4, "vulnerability_high": 0.9} | changes
+    return ServiceHealth(
+        domain="shop",
+        service=name,
+        status=status,
+        observed_at=now,
+        detector_lag=0.01,
+        inflow=250.0,
+        throughput=239.0,
+        vulnerability_method="capacity never reached: against the most completions so far, an upper bound",
         **values,
     )
 
@@ -225,6 +245,10 @@ def fleet(now: float) -> list[Record]:
         edge("search", "catalog-db", now, rate=80.0),
         edge("ledger", "orders-db", now, EdgeStatus.SILENT, rate=0.0),
     ]
+    standings = [
+        service("catalog", now),
+        service("payments", now, ServiceStatus.TRIGGERED, vulnerability_low=1.9, vulnerability_high=1.9),
+    ]
     steer = replace(
         decision(now - 4),
         decision_id="c" * 32,
@@ -261,7 +285,7 @@ def fleet(now: float) -> list[Record]:
         lag("r2", now, 6.1, 6.6, LagStatus.BEHIND),
         lag("r3", now, 1.2, nan, LagStatus.UNKNOWN),
     ]
-    return [*nodes, *edges, *lags, incident(now), behind, past, decision(now - 2), steer]
+    return [*nodes, *edges, *standings, *lags, incident(now), behind, past, decision(now - 2), steer]
 
 
 def port_of(runner: web.AppRunner) -> int:

@@ -14,6 +14,7 @@ from snowshed.schemas.records import Cause, Evidence, IncidentKind
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
+from snowshed.streams.cascade.reports import processors, vulnerability_of
 from snowshed.streams.cascade.rules.retry_amplification import factor
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.triggers import Scene, triggers
@@ -22,7 +23,6 @@ from snowshed.streams.policy import CascadePolicy, Policy
 from snowshed.streams.stability.amplification import worst_path
 from snowshed.streams.stability.branching import branching, entries, joined
 from snowshed.streams.stability.prediction import Prediction, predicted
-from snowshed.streams.stability.vulnerability import Load, vulnerability
 
 __all__ = ["RULE", "ending", "judge"]
 
@@ -156,18 +156,7 @@ def _danger(victim: Prediction, board: Board, policy: Policy) -> Iterator[Eviden
 
 
 def _vulnerable(standing: Standing, board: Board, policy: Policy) -> Iterator[Evidence]:
-    named = policy.services.get(standing.service)
-    cpus = [view.health.cpu for view in board.nodes.values() if view.health.service == standing.service]
-    known = [cpu for cpu in cpus if not isnan(cpu)]
-    load = Load(
-        rate=standing.demand.location,
-        peak=standing.peak,
-        saturated=standing.saturated,
-        cpu=sum(known) / len(known) if known else nan,
-        capacity=named.capacity if named is not None else None,
-    )
-    allowed = named.retries if named is not None and named.retries is not None else standing.retries
-    seen = vulnerability(load, allowed)
+    seen = vulnerability_of(standing, processors(board.nodes.values()).get(standing.service, nan), policy)
     for bound, value in (("at least", seen.low), ("at most", seen.high)):
         if not isnan(value):
             series = f"vulnerability of {standing.service}, {bound} ({seen.method})"
