@@ -240,10 +240,11 @@ def _complaints(run: Run, expected: Expected, drained: bool) -> Iterator[str]:
         yield f"the group's offsets are not at the input's end after {_DRAIN_SECONDS:.0f} s"
     if run.feeder.failed:
         yield f"the feeder lost records: {run.feeder.failed[0]}"
-    found, fed = Counter(expected.numbers), Counter(run.feeder.acknowledged)
-    if found != fed:
-        missing, extra = sorted((fed - found).elements()), sorted((found - fed).elements())
-        yield f"the input lacks {len(missing)} acknowledged numbers, such as {missing[:5]}, and has {len(extra)} others"
+    # More may be there than was acknowledged: Kafka's client repeats what it got no answer for, and where a leader was
+    # lost not even idempotence always recognises that.
+    missing = sorted((Counter(run.feeder.acknowledged) - Counter(expected.numbers)).elements())
+    if missing:
+        yield f"the input lacks {len(missing)} acknowledged numbers, such as {missing[:5]}"
 
 
 def _stopped(run: Run) -> Iterable[str]:

@@ -13,11 +13,15 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from snowshed.schemas.errors import DecodeError
 from snowshed.schemas.records import Record
 
-__all__ = ["Batch", "Decoded", "Emission", "Fold", "Message", "Reject", "Step"]
+__all__ = ["SETTLED", "Batch", "Decoded", "Emission", "Fold", "Message", "Reject", "Step"]
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
+
+
+SETTLED = b"\x00settled"
+"""Key of records without a value that were written only to end a transaction, and mean nothing."""
 
 
 class Message(NamedTuple):

@@ -9,7 +9,7 @@ from math import inf, isnan
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import DecodeError, SchemaMismatch
 from snowshed.schemas.records import EdgeObservations, Evidence, Lag, NodeHealth
-from snowshed.streams.folding import Decoded, Message, Reject
+from snowshed.streams.folding import SETTLED, Decoded, Message, Reject
 
 __all__ = ["Observation", "Place", "read"]
 
@@ -52,6 +52,8 @@ def read(messages: Sequence[Message], codec: Codec) -> Decoded[tuple[Observation
     observations: list[Observation] = []
     rejects: list[Reject] = []
     for message in messages:
+        if message.value is None and message.key == SETTLED:
+            continue
         try:
             observations.append(Observation(_record(codec, message.value), message.offset))
         except DecodeError as error:

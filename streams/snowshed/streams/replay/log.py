@@ -13,7 +13,7 @@ from confluent_kafka import Message as Raw
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import BrokerUnavailable, ConfigurationError
 from snowshed.schemas.topics import Topics
-from snowshed.streams.folding import Message
+from snowshed.streams.folding import SETTLED, Message
 from snowshed.streams.transactions.fetch import fetch
 
 __all__ = ["Bounds", "Headers", "Log", "Record", "open_log"]
@@ -78,8 +78,11 @@ class Log:
         return Bounds(*self._asker.get_watermark_offsets(TopicPartition(self.topics.full(short), partition), _TIMEOUT))
 
     def read(self, short: str, partition: int, start: int, end: int) -> Iterator[Message]:
-        """The committed records from offset `start` up to before `end`."""
-        return (_plain(raw) for raw in self._raw(short, partition, start, end))
+        """The committed records from offset `start` up to before `end`; of a journal, only its entries."""
+        found = (_plain(raw) for raw in self._raw(short, partition, start, end))
+        if not short.startswith("journal."):
+            return found
+        return (message for message in found if message.value is not None or message.key != SETTLED)
 
     def read_whole(self, short: str, partition: int, start: int, end: int) -> Iterator[Record]:
         """As `read`, with headers."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from snowshed.schemas.cloudevents import event_id
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.topics import TopicSpec
+from snowshed.streams.folding import SETTLED
 from snowshed.streams.replay.differences import Difference, Findings, Kind, compared
 from snowshed.streams.replay.expectations import LETTERS, OUTPUT_SPECS, plain_letter, readable, text_of
 from snowshed.streams.replay.ledger import Expected, Ledger, Newest, fingerprint
@@ -85,6 +86,8 @@ class OutputCheck:
         place = (spec.name, partition)
         if self._heads[place].first == inf:
             self._heads[place] = replace(self._heads[place], first=record.message.timestamp)
+        if record.message.value is None and record.message.key == SETTLED:
+            return  # it only ended a transaction
         if spec.name == LETTERS and record.message.value is None:
             return  # the mark that somebody has put the letter's record back
         newest = self._judge(_Found(spec.name, partition, record))

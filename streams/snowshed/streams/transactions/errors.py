@@ -59,6 +59,7 @@ _FORBIDDEN = frozenset(
 _PASSING = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 librdkafka's public names
+        KafkaError._DESTROY_BROKER,  # noqa: SLF001 the connection to a broker that left the metadata
         KafkaError._RESOLVE,  # noqa: SLF001
         KafkaError._TIMED_OUT,  # noqa: SLF001
         KafkaError._TRANSPORT,  # noqa: SLF001

@@ -1,16 +1,17 @@
 """Finds what a predecessor left in the log that was never ended, neither committed nor aborted.
 
 A broker that starts again after a crash may drop the markers that end a transaction: Apache Kafka 4.3 does so for
-partitions that have no leader at that moment (KAFKA-20734). The coordinator then believes the transaction ended, its
-records hang, and the successor's next commit on the same partition would commit them as its own, because it writes with
-the same producer id. So a lane that has fenced and restored looks for such records, and aborts them (docs/adr/0005).
+partitions that have no leader at that moment (KAFKA-20734). The coordinator then believes the transaction ended, and
+its records hang until the successor, who writes with the same producer id, ends a transaction on the same partition: a
+commit would commit them, an abort would undo them, whatever had become of their own. So a lane that has fenced and
+restored looks for such records, and ends them as their transaction was meant to end (docs/adr/0005).
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
@@ -21,7 +22,7 @@ from snowshed.schemas.cloudevents import SEQUENCE
 from snowshed.streams.transactions.errors import passes
 from snowshed.streams.transactions.fetch import fetch
 
-__all__ = ["Place", "Question", "answer"]
+__all__ = ["Left", "Place", "Question", "answer"]
 
 _CALL_SECONDS = 10.0
 _READ_SECONDS = 30.0
@@ -40,23 +41,33 @@ class Place(NamedTuple):
 class Question:
     """What one lane asks.
 
-    Records of ours on shared partitions are known by their CloudEvents headers; those whose `ce_sequence` is
-    not beyond `applied` belong to a transaction that is committed, and the next commit ends them as they ought to be.
+    Its outputs and its journal are known by their CloudEvents headers: those whose `ce_sequence` is not beyond
+    `applied` belong to a transaction that is committed, the others to one that is not.
     """
 
     own: frozenset[Place]
-    """Partitions that only this lane writes to."""
+    """Partitions of its state. What hangs there is not committed, for the state that was read is."""
     shared: frozenset[str]
-    """Topics that its outputs go to."""
+    """Topics that its outputs and its journal go to."""
     origin: str
     """The lane's `ce_source`."""
     applied: int
     """Version of the last batch that is committed."""
-    done: Future[frozenset[Place]] = field(default_factory=Future[frozenset[Place]])
+    done: Future[Left] = field(default_factory=Future["Left"])
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Where records of a lane hang."""
+
+    unfinished: frozenset[Place]
+    """Those of a transaction that is to be aborted."""
+    finished: frozenset[Place]
+    """Those of a transaction that is committed."""
 
 
 def answer(questions: Sequence[Question], stable: Consumer, whole: Consumer) -> None:
-    """Answer with the partitions on which records of the lane hang that must be aborted.
+    """Answer with the partitions on which records of the lane hang.
 
     Args:
         questions: of lanes that have fenced their predecessors.
@@ -68,11 +79,17 @@ def answer(questions: Sequence[Question], stable: Consumer, whole: Consumer) -> 
     lasts = _latest(stable, places)
     ends = _latest(whole, places)
     open_ = {place: (lasts[place], ends[place]) for place in places if lasts[place] < ends[place]}
-    newest = _newest(whole, {place: bounds for place, bounds in open_.items() if place in shared})
+    found = _sequences(whole, {place: bounds for place, bounds in open_.items() if place in shared})
     for question in questions:
-        origin = question.origin.encode()
-        ours = {place for place in shared if newest.get((place, origin), 0) > question.applied}
-        question.done.set_result(frozenset(ours | (question.own & open_.keys())))
+        question.done.set_result(_left(question, found, open_.keys()))
+
+
+def _left(question: Question, found: Mapping[tuple[Place, bytes], set[int]], open_: Collection[Place]) -> Left:
+    origin = question.origin.encode()
+    ours = {place: sequences for (place, source), sequences in found.items() if source == origin}
+    unfinished = {place for place, sequences in ours.items() if max(sequences) > question.applied}
+    finished = {place for place, sequences in ours.items() if min(sequences) <= question.applied}
+    return Left(frozenset(unfinished | question.own.intersection(open_)), frozenset(finished))
 
 
 def _partitions(consumer: Consumer, topics: frozenset[str]) -> set[Place]:
@@ -89,9 +106,9 @@ def _latest(consumer: Consumer, places: Iterable[Place]) -> Mapping[Place, int]:
     return {Place(found.topic, found.partition): found.offset for found in answers}
 
 
-def _newest(consumer: Consumer, ranges: Mapping[Place, tuple[int, int]]) -> Mapping[tuple[Place, bytes], int]:
-    """The highest `ce_sequence` of each `ce_source` within some ranges of the log."""
-    newest: defaultdict[tuple[Place, bytes], int] = defaultdict(int)
+def _sequences(consumer: Consumer, ranges: Mapping[Place, tuple[int, int]]) -> Mapping[tuple[Place, bytes], set[int]]:
+    """The values of `ce_sequence` by `ce_source` within some ranges of the log."""
+    found: defaultdict[tuple[Place, bytes], set[int]] = defaultdict(set)
     waiting = dict(ranges)
     consumer.assign([TopicPartition(*place, start) for place, (start, _) in ranges.items()])
     deadline = time.monotonic() + _READ_SECONDS
@@ -103,9 +120,10 @@ def _newest(consumer: Consumer, ranges: Mapping[Place, tuple[int, int]]) -> Mapp
             if _ends(message, waiting.get(place)):
                 waiting.pop(place, None)
             source, sequence = _signature(message)
-            newest[place, source] = max(newest[place, source], sequence)
+            if source:
+                found[place, source].add(sequence)
     consumer.unassign()
-    return newest
+    return found
 
 
 def _ends(message: Message, bounds: tuple[int, int] | None) -> bool:

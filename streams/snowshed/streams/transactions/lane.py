@@ -19,13 +19,14 @@ from snowshed.streams.transactions.applying import Applier
 from snowshed.streams.transactions.buffer import LaneBuffer
 from snowshed.streams.transactions.clock import BrokerClock
 from snowshed.streams.transactions.context import LaneContext
-from snowshed.streams.transactions.errors import Abandoned, Aborted, Fenced, Hanging
+from snowshed.streams.transactions.errors import Abandoned, Fenced
 from snowshed.streams.transactions.events import Backlog, LaneChange
-from snowshed.streams.transactions.hanging import Place, Question
+from snowshed.streams.transactions.hanging import Left, Place, Question
 from snowshed.streams.transactions.journal import Applied
 from snowshed.streams.transactions.plan import origin
 from snowshed.streams.transactions.producer import Writer
 from snowshed.streams.transactions.restore import Restored
+from snowshed.streams.transactions.settling import Settling
 from snowshed.streams.transactions.states import LaneEvent, LaneState, next_state
 
 __all__ = ["Lane"]
@@ -34,9 +35,6 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _BACK_OFF_SECONDS = 0.2
-_PURGE_SECONDS = 60.0
-"""Before the lane gives up aborting what hangs. Records of its own that were aborted properly look the same while they
-stand behind what hangs of another lane, which that one must end first."""
 
 
 class _Closing(SnowshedError):
@@ -173,7 +171,9 @@ class Lane:
         producer.fence()
         self._enter(LaneEvent.FENCED_PREDECESSOR, "predecessor fenced")
         restored = self._restore()
-        self._purge(producer, restored.applied)
+        Settling(
+            self.name, producer, self._context.group, lambda: self._left(restored.applied), self._closing.wait
+        ).settle(TopicPartition(self.source, self.partition, restored.applied.next_offset), pending=restored.pending)
         self.wanted = restored.applied.next_offset
         applier = Applier(self._context, self._fold, self.source, self.partition, producer=producer, restored=restored)
         self._enter(LaneEvent.RESTORED, f"{len(restored.values)} keys up to offset {restored.applied.next_offset}")
@@ -193,31 +193,14 @@ class Lane:
             )
         )
 
-    def _purge(self, producer: Writer, applied: Applied) -> None:
-        """Abort what a broker that crashed left hanging of the predecessor's last transaction."""
-        deadline = time.monotonic() + _PURGE_SECONDS
-        while hanging := self._await(self._context.restorer.hanging(self._question(applied))):
-            if time.monotonic() > deadline:
-                raise Hanging(
-                    f"records of a transaction that never ended stay on {', '.join(map(str, sorted(hanging)))}: see "
-                    "that all brokers run, then end it with `kafka-transactions.sh abort`"
-                )
-            log.error("hanging_transaction", lane=self.name, partitions=sorted(hanging), consequence="aborting it")
-            offsets = [TopicPartition(self.source, self.partition, applied.next_offset)]
-            try:
-                producer.purge(sorted(hanging), offsets, self._context.group())
-            except Aborted as error:
-                log.warning("purge_repeated", lane=self.name, reason=str(error))
-                producer.abort()
-            self._closing.wait(_BACK_OFF_SECONDS)
+    def _left(self, applied: Applied) -> Left:
+        return self._await(self._context.restorer.hanging(self._question(applied)))
 
     def _question(self, applied: Applied) -> Question:
         agent, full = self._fold.agent, self._context.topics.full
         return Question(
-            own=frozenset(
-                Place(full(f"{kind}.{agent}"), self.partition) for kind in ("state", "journal", "checkpoint")
-            ),
-            shared=frozenset(map(full, OUTPUTS)),
+            own=frozenset(Place(full(f"{kind}.{agent}"), self.partition) for kind in ("state", "checkpoint")),
+            shared=frozenset(map(full, (*OUTPUTS, f"journal.{agent}"))),
             origin=origin(agent, self.partition),
             applied=applied.version,
         )

@@ -11,7 +11,7 @@ from snowshed.schemas.cloudevents import headers
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import DecodeError
 from snowshed.schemas.identity import decision_id
-from snowshed.schemas.records import DeadLetter
+from snowshed.schemas.records import DeadLetter, Record
 from snowshed.schemas.topics import Topics
 from snowshed.streams.folding import Batch, Emission, Fold, Message, Step
 from snowshed.streams.transactions.checkpoint import CheckpointMark, overlaid
@@ -95,7 +95,13 @@ class Planner:
         )
         bookkeeping = (
             *self._states(step.changes),
-            self._own(self._journal_topic, b"%d" % self._partition, self._codec.encode(journal)),
+            Write(
+                self._journal_topic,
+                self._partition,
+                b"%d" % self._partition,
+                self._codec.encode(journal),
+                self._headers(batch, len(outputs), "journal/1", journal),
+            ),
             self._own(self._state_topic, APPLIED_KEY, applied.dump()),
         )
         if checkpoint is None:
@@ -103,22 +109,19 @@ class Planner:
         return Plan(outputs, bookkeeping, applied, self._checkpoint(checkpoint, step, applied))
 
     def _output(self, batch: Batch[Any], index: int, emission: Emission) -> Write:
-        identity = decision_id(self._source, self._partition, batch.version, index, emission.rule)
         return Write(
             self._topics.full(emission.topic),
             -1,
             emission.key.encode(),
             self._codec.encode(emission.record),
-            [
-                *headers(
-                    emission.record,
-                    event_id=identity,
-                    source=self._origin,
-                    time=batch.now,
-                    sequence=batch.version,
-                )
-            ],
+            self._headers(batch, index, emission.rule, emission.record),
         )
+
+    def _headers(
+        self, batch: Batch[Any], index: int, rule: str, record: Record
+    ) -> list[tuple[str, str | bytes | None]]:
+        identity = decision_id(self._source, self._partition, batch.version, index, rule)
+        return [*headers(record, event_id=identity, source=self._origin, time=batch.now, sequence=batch.version)]
 
     def _states(self, changes: Mapping[str, Any]) -> list[Write]:
         return [

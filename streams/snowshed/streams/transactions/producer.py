@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.topics import MAX_RECORD_BYTES
+from snowshed.streams.folding import SETTLED
 from snowshed.streams.transactions.errors import Abandoned, Aborted, TransactionError, classify, kafka_error
 from snowshed.streams.transactions.events import BatchStep
 
@@ -28,7 +29,6 @@ _RETRY_MILLISECONDS = 10
 own 100 ms would then be most of a decision's latency."""
 
 _OVERDUE_SECONDS = 6 * _CALL_SECONDS
-_PURGE_KEY = b"\x00purge"
 
 _FENCE_SECONDS = (0.05, 0.05, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Bounds of the first calls to fence. While the broker still settles the predecessor's transaction, the client waits
@@ -66,6 +66,9 @@ class Writer(Protocol):
     def purge(self, places: Iterable[tuple[str, int]], offsets: list[TopicPartition], group: Any) -> None:
         """Abort what an earlier writer has left hanging."""
 
+    def settle(self, places: Iterable[tuple[str, int]], offsets: list[TopicPartition], group: Any) -> None:
+        """Commit what an earlier writer has committed and left hanging."""
+
     def overdue(self, now: float) -> str:
         """The call that has not come back long after its time; empty when there is none."""
         ...
@@ -102,22 +105,22 @@ class LaneProducer:
     ) -> None:
         self._id, self._abandon = transactional_id, abandon
         self._calling: tuple[str, float] | None = None
-        self._producer = Producer(
-            connection.librdkafka(
-                {
-                    "transactional.id": transactional_id,
-                    "transaction.timeout.ms": int(timeout * 1000),
-                    "compression.type": "lz4",
-                    "linger.ms": 0,
-                    "retry.backoff.ms": _RETRY_MILLISECONDS,
-                    "partitioner": "murmur2_random",
-                    "message.max.bytes": MAX_RECORD_BYTES,
-                    "queue.buffering.max.messages": 1_000_000,
-                    "delivery.report.only.error": True,
-                    "log_level": 3,
-                }
-            )
+        self._settings = connection.librdkafka(
+            {
+                "transactional.id": transactional_id,
+                "transaction.timeout.ms": int(timeout * 1000),
+                "compression.type": "lz4",
+                "linger.ms": 0,
+                "retry.backoff.ms": _RETRY_MILLISECONDS,
+                "partitioner": "murmur2_random",
+                "message.max.bytes": MAX_RECORD_BYTES,
+                "queue.buffering.max.messages": 1_000_000,
+                "delivery.report.only.error": True,
+                "log_level": 3,
+            }
         )
+        self._producer = Producer(self._settings)
+        self._spent = False
 
     def fence(self) -> None:
         """Shut out every earlier holder of the id and settle its open transaction.
@@ -152,7 +155,7 @@ class LaneProducer:
             Abandoned: the lane closes; whether the transaction stands is settled by the successor.
             Fenced: this process must leave.
         """
-        self._repeat("begin_transaction")
+        self._begin()
         try:
             for write in writes:
                 self._produce(write)
@@ -166,7 +169,21 @@ class LaneProducer:
 
     def abort(self) -> None:
         """End the open transaction with nothing written."""
+        self._spent = True
         self._repeat("abort_transaction", _CALL_SECONDS)
+
+    def _begin(self) -> None:
+        """Begin a transaction, after an abort with a new client.
+
+        When librdkafka 2.16 aborts while a record is on its way and not acknowledged yet, it gives the record's
+        sequence number to a record of the next transaction. The broker takes that one for a repetition and does not
+        append it, and the commit succeeds without it. A new client has a new epoch, whose numbers begin anew.
+        """
+        if self._spent:
+            self._producer = Producer(self._settings)
+            self.fence()
+            self._spent = False
+        self._repeat("begin_transaction")
 
     def purge(self, places: Iterable[tuple[str, int]], offsets: list[TopicPartition], group: Any) -> None:
         """Abort what an earlier transaction of this id has left hanging on `places` and in the group.
@@ -176,13 +193,27 @@ class LaneProducer:
         Raises:
             TransactionError: it could not be done.
         """
-        self._repeat("begin_transaction")
-        for topic, partition in places:
-            self._produce(Write(topic, partition, _PURGE_KEY, None, []))
+        self._mark(places, offsets, group)
         # Delivered before the abort, which would otherwise throw away what is still in the client's queue.
         self._flush()
-        self._repeat("send_offsets_to_transaction", offsets, group, _CALL_SECONDS)
         self.abort()
+
+    def settle(self, places: Iterable[tuple[str, int]], offsets: list[TopicPartition], group: Any) -> None:
+        """Commit what an earlier transaction of this id has committed and the broker left hanging.
+
+        A transaction of its own is committed there, and leaves a record without a value on each place.
+
+        Raises:
+            TransactionError: it could not be done.
+        """
+        self._mark(places, offsets, group)
+        self._repeat("commit_transaction", _CALL_SECONDS)
+
+    def _mark(self, places: Iterable[tuple[str, int]], offsets: list[TopicPartition], group: Any) -> None:
+        self._begin()
+        for topic, partition in places:
+            self._produce(Write(topic, partition, SETTLED, None, []))
+        self._repeat("send_offsets_to_transaction", offsets, group, _CALL_SECONDS)
 
     def _flush(self) -> None:
         while left := self._producer.flush(_CALL_SECONDS):

@@ -16,7 +16,7 @@ from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import SnowshedError
 from snowshed.streams.transactions.errors import kafka_error, passes
 from snowshed.streams.transactions.fetch import fetch
-from snowshed.streams.transactions.hanging import Place, Question, answer
+from snowshed.streams.transactions.hanging import Left, Question, answer
 from snowshed.streams.transactions.journal import APPLIED_KEY, Applied
 from snowshed.streams.transactions.state_errors import grew, mismatch, silent, unreadable
 
@@ -27,6 +27,10 @@ log = structlog.get_logger()
 _SILENCE_SECONDS = 60.0
 """How long the broker may give nothing at all before a lane gives up; a large state may take longer."""
 _MISMATCH_SECONDS = 15.0
+_SETTLING_SECONDS = 2.0
+"""How long a transaction may be settling after the fence before its offset counts as left hanging."""
+_PENDING_SECONDS = 3.0
+_UNSTABLE = frozenset({KafkaError._TIMED_OUT, KafkaError.UNSTABLE_OFFSET_COMMIT})  # noqa: SLF001 librdkafka's public name
 _CALL_SECONDS = 10.0
 _BACK_OFF_SECONDS = 0.2
 _FETCH = 10_000
@@ -38,6 +42,8 @@ class Restored:
 
     values: dict[str, bytes]
     applied: Applied
+    pending: bool = False
+    """Whether the group's offset hangs in the transaction that the state is from, and must be committed anew."""
 
 
 @dataclass(slots=True)
@@ -97,8 +103,8 @@ class Restorer:
         self._requests.put(request)
         return request.done
 
-    def hanging(self, question: Question) -> Future[frozenset[Place]]:
-        """Where records of a lane hang that must be aborted; to be asked once it has fenced and restored."""
+    def hanging(self, question: Question) -> Future[Left]:
+        """Where records of a lane hang; to be asked once it has fenced and restored."""
         self._requests.put(question)
         return question.done
 
@@ -184,8 +190,8 @@ class Restorer:
         """Read the states once; the requests whose state is not yet that of the committed offset.
 
         The committed offset is asked for without waiting for stable ones: after the fence no older transaction can
-        commit any more, an offset that a broker's crash left pending would keep us waiting for ever, and a state that
-        does not belong to the answer is noticed.
+        commit any more, and an offset that a broker's crash left pending would keep us waiting for ever. A state that
+        is ahead of the answer is committed; where an offset is pending it is that of the same transaction.
         """
         for request in requests:
             request.values, request.applied = {}, Applied()
@@ -196,11 +202,26 @@ class Restorer:
             offset = committed[request.source.topic, request.source.partition]
             if request.applied.next_offset == offset:
                 request.done.set_result(Restored(request.values, request.applied))
+            elif request.applied.next_offset > offset and self._hangs(reader, request):
+                log.error("hanging_offset", partition=str(request.source), consequence="committing it again")
+                request.done.set_result(Restored(request.values, request.applied, pending=True))
             elif _lasts(request, time.monotonic()):
                 request.done.set_exception(mismatch(request.source, request.applied.next_offset, offset))
             else:
                 unsettled.append(request)
         return unsettled
+
+    @staticmethod
+    def _hangs(reader: Consumer, request: _Request) -> bool:
+        """Whether an offset of the partition is pending: who asks for stable ones only is kept waiting."""
+        now = time.monotonic()
+        if request.mismatch_since is None or now - request.mismatch_since < _SETTLING_SECONDS:
+            return False
+        try:
+            (answered,) = reader.committed([request.source], _PENDING_SECONDS)
+        except KafkaException as error:
+            return kafka_error(error).code() in _UNSTABLE
+        return answered.error is not None and answered.error.code() in _UNSTABLE
 
     @staticmethod
     def _read(consumer: Consumer, requests: list[_Request]) -> None:
