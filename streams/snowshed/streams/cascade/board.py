@@ -11,10 +11,11 @@ from snowshed.streams.cascade.decisions import Held
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
+from snowshed.streams.stability.season import Season
 
 __all__ = ["Board", "DomainState", "arranged"]
 
-DomainState = NodeView | EdgeView | LagView | Standing | Throttle | Case | Held
+DomainState = NodeView | EdgeView | LagView | Standing | Season | Throttle | Case | Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +64,6 @@ def arranged(current: Mapping[str, DomainState]) -> Board:
                 board.cases[case.incident.kind, case.incident.subject] = case
             case Held() as held:
                 board.held[held.key] = held
+            case Season():
+                pass  # it is asked for where windows come in
     return board

@@ -21,6 +21,7 @@ _PARTS = frozenset(
     }
 )
 """What can be a part of a cascade."""
+_WHOLES = frozenset({IncidentKind.CASCADE, IncidentKind.OVERLOAD})
 _DECISIONS = 20
 """Newest decisions an incident names."""
 
@@ -107,23 +108,28 @@ def worth_telling(case: Case, now: float) -> bool:
 
 
 def joined(cases: Mapping[str, Case], now: float) -> dict[str, Case]:
-    """The cases with each one that a cascade explains made a part of it, and each that none explains standing alone.
+    """The cases with each one that another explains made a part of it, and each that none explains standing alone.
 
     Every incident keeps its identity: it is only said where it belongs, so that one trouble is one page at night.
     """
-    wholes = [case.incident for case in cases.values() if case.incident.kind is IncidentKind.CASCADE]
+    wholes = [case.incident for case in cases.values() if case.incident.kind in _WHOLES]
     return {key: _placed(case, wholes, now) for key, case in cases.items()}
 
 
 def _placed(case: Case, wholes: list[Incident], now: float) -> Case:
     incident = case.incident
-    whole = ""
-    if incident.kind in _PARTS:
-        among = (one for one in wholes if one.domain == incident.domain and incident.subject in one.members)
-        whole = next((one.incident_id for one in among), "")
+    whole = next((one.incident_id for one in wholes if _explains(one, incident)), "")
     if whole == incident.part_of:
         return case
     return replace(case, incident=replace(incident, part_of=whole, updated_at=now))
+
+
+def _explains(whole: Incident, incident: Incident) -> bool:
+    if whole.kind is IncidentKind.CASCADE:
+        among = whole.domain == incident.domain and incident.subject in whole.members
+        return among and incident.kind in _PARTS
+    # What a service has lost is why it is overloaded, and no second page.
+    return incident.kind is IncidentKind.CAPACITY_LOSS and incident.subject == whole.subject
 
 
 def closing(case: Case, ending: Ending, now: float) -> Incident:

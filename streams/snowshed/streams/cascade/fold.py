@@ -23,6 +23,7 @@ from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.policy import Policy
 from snowshed.streams.snapshot import Snapshot
+from snowshed.streams.stability.season import Season
 
 __all__ = ["DomainFold"]
 
@@ -32,7 +33,7 @@ _Batch = Batch[tuple[Observation, ...]]
 class DomainFold:
     """Turns observations into incidents, decisions and notices.
 
-    State keys: `node/…`, `edge/caller>callee`, `service/…`, `lag/dataset/server`, `throttle/callee`,
+    State keys: `node/…`, `edge/caller>callee`, `service/…`, `lag/dataset/server`, `season/…`, `throttle/callee`,
     `incident/kind/subject` and `decision/scope|kind`. While the detector is late (`DecisionPolicy.detector_lag`)
     observations are taken in and an incident says so. Nothing else happens: no other incident opens or closes, and
     decisions run out by their ttl.
@@ -41,7 +42,9 @@ class DomainFold:
     def __init__(self, policy: Policy, codec: Codec | None = None) -> None:
         self._policy = policy
         self._codec = codec or Codec()
-        self._snapshot: Snapshot[DomainState] = Snapshot(NodeView, EdgeView, LagView, Standing, Throttle, Case, Held)
+        self._snapshot: Snapshot[DomainState] = Snapshot(
+            NodeView, EdgeView, LagView, Standing, Season, Throttle, Case, Held
+        )
 
     @property
     def agent(self) -> str:
@@ -117,7 +120,9 @@ class _Judgement:
         bad = {callee for callee, edges in board.callees.items() if any(edge.overloaded.lasts(hold) for edge in edges)}
         for callee in sorted({*bad, *held}):
             seen = situation(board, callee, self._policy, self._batch.now)
-            throttle = steer(held.get(callee), seen, self._batch.now, self._policy.overload)
+            throttle = steer(
+                held.get(callee), seen, self._batch.now, self._policy.overload, self._policy.control
+            )
             if throttle is None:
                 self._current.pop(f"throttle/{callee}", None)
                 continue

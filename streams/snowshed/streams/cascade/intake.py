@@ -9,11 +9,12 @@ from snowshed.streams.cascade.board import DomainState
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.observations import Observation, Place
 from snowshed.streams.cascade.rules import overload, retry_amplification
-from snowshed.streams.cascade.standing import Standing, stood
+from snowshed.streams.cascade.standing import Standing, season_of, stood
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView, Sample, Streak, windows
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import Policy
+from snowshed.streams.stability.season import Season
 
 __all__ = ["forgotten", "take"]
 
@@ -57,7 +58,7 @@ def forgotten(value: DomainState, now: float, policy: Policy) -> bool:
         case EdgeView() | Standing():
             return now > value.observed_at + policy.decisions.remember
         case _:
-            return False
+            return False  # a season is a few hundred bytes, and a service that comes back is glad of it
 
 
 def _stand(current: dict[str, DomainState], seen: dict[str, list[EdgeView]], policy: Policy) -> None:
@@ -69,11 +70,13 @@ def _stand(current: dict[str, DomainState], seen: dict[str, list[EdgeView]], pol
         if isinstance(value := current.get(f"service/{edge.window.caller}"), Standing)
     }
     for service, edges in seen.items():
-        held = current.get(f"service/{service}")
-        new = stood(
-            held if isinstance(held, Standing) else None, edges, callers, policy, frozen=edges[0].domain in alarmed
-        )
+        found, known = current.get(f"service/{service}"), current.get(f"season/{service}")
+        held, season = found if isinstance(found, Standing) else None, known if isinstance(known, Season) else None
+        new = stood(held, edges, callers, policy, frozen=edges[0].domain in alarmed, season=season)
         current[new.key] = new
+        learned = season_of(season, held, new, policy.change.season_windows)
+        if learned is not None:
+            current[learned.key] = learned
 
 
 def _viewed(

@@ -14,11 +14,21 @@ from snowshed.streams.stability.course import STABLE, Course, Judgement, Verdict
 from snowshed.streams.stability.measured import Measured, Usual
 from snowshed.streams.stability.metastable import judge
 from snowshed.streams.stability.robust import Robust, learned
+from snowshed.streams.stability.season import Season, factor, hour_of, noted
 
-__all__ = ["Standing", "stood"]
+__all__ = ["Standing", "Tally", "season_of", "stood"]
 
 _WHOLE = 0.9
 """Shorter windows, which a reporter sends at once because of an anomaly, are joined until they cover a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Sum and number of the windows of one hour of the week."""
+
+    hour: int = -1
+    total: float = 0.0
+    windows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +43,10 @@ class Standing:
     """First attempts a second."""
     served: Robust = field(default_factory=Robust)
     """Completions a second."""
+    learned_at: float = 0.0
+    """When the demand was last learned; 0 for never."""
+    hour: Tally = field(default_factory=Tally)
+    """The demand of this hour so far."""
     fall: Cusum = field(default_factory=Cusum)
     """Completions below the usual."""
     open: Measured | None = None
@@ -69,7 +83,13 @@ class Standing:
 
 
 def stood(
-    held: Standing | None, edges: Sequence[EdgeView], callers: Mapping[str, Standing], policy: Policy, *, frozen: bool
+    held: Standing | None,
+    edges: Sequence[EdgeView],
+    callers: Mapping[str, Standing],
+    policy: Policy,
+    *,
+    frozen: bool,
+    season: Season | None = None,
 ) -> Standing:
     """The standing after one more window of every edge into the service.
 
@@ -79,6 +99,7 @@ def stood(
         callers: standings of those callers that are called themselves.
         policy: the thresholds.
         frozen: whether something is wrong in the domain, so that nothing may be learned.
+        season: its usual week, where one has been learned.
     """
     edge = edges[0]
     held = held or Standing(
@@ -96,16 +117,24 @@ def stood(
     if window.span < _WHOLE:
         return replace(held, open=window)
     sound = not frozen and not any(one.overloaded.windows or one.amplified.windows for one in edges)
-    return _judged(held, _asked(window, held, edges, callers, policy), policy, sound=sound)
+    moved = factor(season, held.learned_at, edge.observed_at)
+    return _judged(held, _asked(window, held, edges, callers, policy), policy, moved=moved, sound=sound)
 
 
-def _judged(held: Standing, window: Measured, policy: Policy, *, sound: bool) -> Standing:
+def season_of(season: Season | None, before: Standing | None, after: Standing, least: int) -> Season | None:
+    """The season once an hour has ended in which at least so many windows were learned; None while it is unchanged."""
+    if before is None or before.hour.hour in {after.hour.hour, -1} or before.hour.windows < least:
+        return None
+    return noted(season or Season(after.service), before.hour.hour, before.hour.total / before.hour.windows)
+
+
+def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, sound: bool) -> Standing:
     limits = policy.change
     first, completions = window.first / window.span, window.completions / window.span
     usual = Usual(
-        first=held.demand.location,
-        requests=held.demand.location,
-        completions=held.served.location,
+        first=moved * held.demand.location,
+        requests=moved * held.demand.location,
+        completions=moved * held.served.location,
         spread=held.demand.scale(limits) / held.demand.location if held.demand.location > 0.0 else 0.0,
     )
     course, judgement = judge(held.course, window, usual, policy.metastable)
@@ -114,9 +143,11 @@ def _judged(held: Standing, window: Measured, policy: Policy, *, sound: bool) ->
     return replace(
         held,
         open=None,
-        fall=summed(held.fall, -held.served.z(completions, limits), window.at, limits),
+        fall=summed(held.fall, -held.served.z(completions / moved, limits), window.at, limits),
         demand=learned(held.demand, first, limits) if sound else held.demand,
         served=learned(held.served, completions, limits) if sound else held.served,
+        learned_at=window.at if sound or not held.learned_at else held.learned_at,
+        hour=_counted(held.hour, first, window.at) if sound else held.hour,
         inflow=window.attempts / window.span,
         throughput=completions,
         peak=steady if higher else held.peak,
@@ -125,6 +156,13 @@ def _judged(held: Standing, window: Measured, policy: Policy, *, sound: bool) ->
         course=course,
         judgement=judgement,
     )
+
+
+def _counted(tally: Tally, demand: float, at: float) -> Tally:
+    hour = hour_of(at)
+    if tally.hour != hour:
+        return Tally(hour, demand, 1)
+    return Tally(hour, tally.total + demand, tally.windows + 1)
 
 
 def _measured(edges: Sequence[EdgeView]) -> Measured:

@@ -15,6 +15,8 @@ class ChangePolicy:
     """Windows before a median is believed [P]."""
     learning_rate: float = 0.03
     """Step of a learned median, in standard deviations [P]."""
+    season_windows: int = 600
+    """Windows that an hour must have taught before its mean is believed [P]."""
     least_scale: float = 0.03
     """Floor of the standard deviation as a share of the median [P]."""
     drift: float = 0.5

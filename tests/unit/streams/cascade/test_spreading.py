@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
 from tests.unit.streams.cascade.domain_script import QUEUEING, RETRYING, Domain, edges
 from tests.unit.streams.stability.driving import folded
 
@@ -68,6 +69,7 @@ def test_trouble_that_doubles_in_two_windows_on_end_is_a_cascade_before_it_reach
     assert "next front in 8 s" in incident.summary
 
 
+@pytest.mark.timeout(240)  # five runs of the simulator
 def test_callers_that_retry_at_every_level_are_reported_within_three_seconds() -> None:
     begun = reported = 0.0
     for second, opened, _ in folded(NAMED["leaf-fails"], 1):
