@@ -9,7 +9,9 @@ from uuid import uuid4
 
 import pytest
 from tests.support.kafka import describe_choice, open_test_broker
+from tests.support.mariadb import MariaDbPair
 from tests.support.postgres import PostgresPair
+from tests.support.redis import RedisPair
 
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams.broker import Broker
@@ -72,4 +74,18 @@ def prefix(request: pytest.FixtureRequest) -> str:
 def postgres_pair() -> Generator[PostgresPair]:
     """A PostgreSQL primary and its streaming replica."""
     with PostgresPair() as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def mariadb_pair() -> Generator[MariaDbPair]:
+    """A MariaDB primary and its replica."""
+    with MariaDbPair() as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def redis_pair() -> Generator[RedisPair]:
+    """A Redis source and its replica."""
+    with RedisPair() as pair:
         yield pair

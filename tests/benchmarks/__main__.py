@@ -10,7 +10,10 @@ from pathlib import Path
 
 from tests.benchmarks import (
     comparison,
+    control_central,
+    edges,
     embedding,
+    failures,
     guarantee,
     ingest,
     load,
@@ -18,14 +21,17 @@ from tests.benchmarks import (
     reaction,
     restore,
     scripts,
+    simulation,
+    stability,
     startup,
     takeover,
     transactions,
+    visibility,
 )
 from tests.benchmarks.report import Report, Section, write_into
 from tests.benchmarks.stage import Stage
 
-__all__ = ["BENCHMARKS", "PERFORMANCE", "RELIABILITY", "main"]
+__all__ = ["ACCURACY", "BENCHMARKS", "CONTROL", "DETECTION", "PERFORMANCE", "RELIABILITY", "main"]
 
 # First what needs no broker of the run, so that none takes processor time from it.
 PERFORMANCE: Mapping[str, Callable[[Stage], Section]] = {
@@ -33,6 +39,9 @@ PERFORMANCE: Mapping[str, Callable[[Stage], Section]] = {
     "recorder": scripts.recorder,
     "guard": scripts.guard,
     "folds": scripts.folds,
+    "edges": edges.run,
+    "simulation": simulation.run,
+    "stability": stability.run,
     "embedding": embedding.run,
     "beats": ingest.beats,
     "rows": ingest.rows,
@@ -52,7 +61,22 @@ RELIABILITY: Mapping[str, Callable[[Stage], Section]] = {
 }
 """What docs/reliability.md shows; runs only when named."""
 
-BENCHMARKS: Mapping[str, Callable[[Stage], Section]] = {**PERFORMANCE, **RELIABILITY}
+ACCURACY: Mapping[str, Callable[[Stage], Section]] = {"visibility": visibility.run}
+"""What docs/howto-staleness.md shows; runs only when named."""
+
+DETECTION: Mapping[str, Callable[[Stage], Section]] = {"failures": failures.run}
+"""What docs/detection.md shows; runs only when named."""
+
+CONTROL: Mapping[str, Callable[[Stage], Section]] = {"control_central": control_central.run}
+"""What docs/control.md shows; runs only when named."""
+
+BENCHMARKS: Mapping[str, Callable[[Stage], Section]] = {
+    **PERFORMANCE,
+    **RELIABILITY,
+    **ACCURACY,
+    **DETECTION,
+    **CONTROL,
+}
 """Every benchmark by name."""
 
 

@@ -99,6 +99,9 @@ class _Writer:
     def purge(self, places: Iterable[tuple[str, int]], offsets: list[TopicPartition], group: Any) -> None:
         """Nothing hangs without transactions."""
 
+    def settle(self, places: Iterable[tuple[str, int]], offsets: list[TopicPartition], group: Any) -> None:
+        """Nothing hangs without transactions."""
+
     def overdue(self, now: float) -> str:
         """Nobody watches."""
         _ = now

@@ -85,9 +85,9 @@ def heartbeats(nodes: int, beats: int) -> Callable[[int], list[Message]]:
     return batch
 
 
-def timings(batches: int, rows: int, callers: int) -> Callable[[int], list[Message]]:
+def timings(batches: int, rows: int, callers: int, statements: int = 0) -> Callable[[int], list[Message]]:
     """Batches of `batches` timing batches with `rows` rows each, over 20 callees, one a second."""
-    encoded = [CODEC.encode(timing_batch(number, rows, callers)) for number in range(batches)]
+    encoded = [CODEC.encode(timing_batch(number, rows, callers, statements)) for number in range(batches)]
 
     def batch(number: int) -> list[Message]:
         return [Message(0, START + number, None, value) for value in encoded]
@@ -95,14 +95,14 @@ def timings(batches: int, rows: int, callers: int) -> Callable[[int], list[Messa
     return batch
 
 
-def timing_batch(number: int, rows: int, callers: int, buckets: int = 8) -> TimingBatch:
-    """One batch with eight latency buckets a row."""
+def timing_batch(number: int, rows: int, callers: int, statements: int = 0, buckets: int = 8) -> TimingBatch:
+    """One batch with eight latency buckets a row, and so many different fingerprints."""
     strings = [f"caller-{(number + index) % 40}" for index in range(callers)]
-    strings += [f"GET /{index}" for index in range(20)] + [f"{index:016x}" for index in range(10)]
+    strings += [f"GET /{index}" for index in range(20)] + [f"{index:016x}" for index in range(statements)] + [""]
     columns: dict[str, Any] = dict.fromkeys(COLUMNS, (1.0,) * rows)
     columns["caller"] = tuple(float(row % callers) for row in range(rows))
     columns["operation"] = tuple(float(callers + row % 20) for row in range(rows))
-    columns["statement"] = tuple(float(callers + 20 + row % 10) for row in range(rows))
+    columns["statement"] = tuple(float(callers + 20 + row % max(statements, 1)) for row in range(rows))
     columns["latency_end"] = tuple(float(buckets * (row + 1)) for row in range(rows))
     return TimingBatch(
         reporter=f"reporter-{number}",
@@ -162,6 +162,9 @@ def main(repeats: int) -> None:
     for batches, rows, callers in ((25, 200, 1), (100, 200, 1), (100, 200, 20), (500, 20, 1)):
         name = f"timings: {batches} batches of {rows} rows, {callers} callers each"
         measure(name, "row", TimingFold(policy), timings(batches, rows, callers), units=batches * rows, repeats=repeats)
+    for statements in (10, 50):
+        name = f"timings: 100 batches of 200 rows, {statements} statements"
+        measure(name, "row", TimingFold(policy), timings(100, 200, 1, statements), units=20_000, repeats=repeats)
     measure(
         "markers: 20 datasets, 3 replicas each",
         "message",

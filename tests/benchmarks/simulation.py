@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median, quantiles
 
+from tests.benchmarks.report import Figure, Section
+from tests.benchmarks.stage import Stage
+
 from snowshed.streams.simulate.queueing import NAMED, Scenario, calibrated
 from snowshed.streams.simulate.queueing.fleet import Shedding
 
@@ -77,12 +80,32 @@ def speed(seeds: Sequence[int]) -> None:
     )
     print("|---|--:|---|")
     for name in ("retry-storm", "retry-storm-passes", "calm", "leaf-fails"):
-        attempts, rates = 0, list[float]()
-        for seed in seeds:
-            began = time.process_time()
-            attempts = NAMED[name].summary(seed).attempts
-            rates.append(attempts / (time.process_time() - began) * 60 / 1e6)
+        attempts = NAMED[name].summary(seeds[0]).attempts
+        rates = [_rate(name, seed) for seed in seeds]
         print(f"| {name} | {attempts} | {_spread(rates)} |", flush=True)
+
+
+def run(stage: Stage) -> Section:
+    """How fast the simulator is, and how often the published outcomes come out."""
+    seeds = range(1, stage.often(20, 1) + 1)
+    figures: list[Figure] = []
+    for name in ("retry-storm-passes", "calm") if not stage.quick else ("calm",):
+        rates = [_rate(name, seed) for seed in seeds[:5]]
+        figures.append(Figure.of(f"{name}: attempts simulated", "million a minute of CPU", rates, "≥ 1"))
+    for name, (scenario, published) in OUTCOMES.items() if not stage.quick else ():
+        agree = [scenario.summary(seed).outcome == published for seed in seeds]
+        figures.append(Figure.of(f"{name}: {published}, as published", "share of runs", [sum(agree) / len(agree)], "1"))
+    return Section(
+        "simulation",
+        f"The queueing simulator on one thread, seeds 1 to {seeds[-1]}; speed by the first five of them.",
+        tuple(figures),
+    )
+
+
+def _rate(name: str, seed: int) -> float:
+    began = time.process_time()
+    attempts = NAMED[name].summary(seed).attempts
+    return attempts / (time.process_time() - began) * 60 / 1e6
 
 
 def _spread(values: Sequence[float]) -> str:

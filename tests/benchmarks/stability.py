@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from math import isnan, nan
 from statistics import median
-from time import thread_time
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.unit.streams.cascade.domain_script import CODEC, RETRYING, START, edges
+from tests.benchmarks import shown
+from tests.benchmarks.board import board
+from tests.benchmarks.report import Figure, Section
+from tests.benchmarks.stage import Stage
 from tests.unit.streams.stability.driving import folded, judged, plain
 
 from snowshed.schemas.records import IncidentKind
-from snowshed.streams.cascade import DomainFold, DomainState
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.standing import Standing
-from snowshed.streams.folding import Batch, Message
 from snowshed.streams.policy import ChangePolicy, Policy, ServicePolicy
 from snowshed.streams.simulate.queueing import NAMED, Scenario, Second, calibrated
 from snowshed.streams.simulate.queueing.troubles import CapacityLoss, Spike
@@ -79,8 +79,8 @@ def outcomes(seeds: int) -> Iterator[str]:
         losses = sum(Verdict.CAPACITY_LOSS in one.first for one in found)
         alarms = sum(not isnan(plain(run, 10.0)) for run in runs)
         yield (
-            f"| {name} | {sum(map(_down, runs))}/{seeds} | {len(waits)}/{seeds} | {_spread(waits)} |"
-            f" {_counted(named)} | {losses}/{seeds} | {alarms}/{seeds} |"
+            f"| {name} | {sum(map(_down, runs))}/{seeds} | {len(waits)}/{seeds} | {shown.spread(waits)} |"
+            f" {shown.counted(named)} | {losses}/{seeds} | {alarms}/{seeds} |"
         )
     yield from _swept(seeds)
 
@@ -127,7 +127,7 @@ def level2(seeds: int) -> Iterator[str]:
                     else:
                         first.setdefault(incident.kind.value, []).append(second[0].at - scenario.start)
         others = ", ".join(f"{kind} {median(times):.0f} ({len(times)})" for kind, times in sorted(first.items()))
-        yield f"| {name} | {len(waits)}/{seeds} | {_spread(waits)} | {others} |"
+        yield f"| {name} | {len(waits)}/{seeds} | {shown.spread(waits)} | {others} |"
 
 
 def cascade(seeds: int) -> Iterator[str]:
@@ -161,16 +161,16 @@ def cascade(seeds: int) -> Iterator[str]:
             path = max(path, float(np.prod(factors)))
         paths.append(path)
         warned.append(front - told)
-    yield f"retry alarm after amplification begins: {_spread(amplified)} s, {len(amplified)}/{seeds}"
-    yield f"CASCADE after the fault begins: {_spread(spread)} s, {len(spread)} openings in {seeds} runs"
-    yield f"largest path factor in a second (bound 64): {_spread(paths)}"
+    yield f"retry alarm after amplification begins: {shown.spread(amplified)} s, {len(amplified)}/{seeds}"
+    yield f"CASCADE after the fault begins: {shown.spread(spread)} s, {len(spread)} openings in {seeds} runs"
+    yield f"largest path factor in a second (bound 64): {shown.spread(paths)}"
     known = [lead for lead in warned if not isnan(lead)]
-    yield f"a next victim named before the entry service failed: {_spread(known)} s ahead, {len(known)}/{seeds}"
+    yield f"a next victim named before the entry service failed: {shown.spread(known)} s ahead, {len(known)}/{seeds}"
     false = {
         name: _opened(NAMED[name], max(seeds // 4, 3)) for name in ("calm", "benign-spike", "deploy", "daily-curve")
     }
     for name, kinds in false.items():
-        yield f"{name}, {max(seeds // 4, 3)} runs: {_counted(kinds)}"
+        yield f"{name}, {max(seeds // 4, 3)} runs: {shown.counted(kinds)}"
 
 
 def _opened(scenario: Scenario, seeds: int) -> Counter[str]:
@@ -234,61 +234,25 @@ def _run_lengths(
     return f"| {name} | {mean:.0f} | {np.median(length):.0f} | {alarms}/{len(places)} |"
 
 
-def board(seeds: int) -> Iterator[str]:
-    """One step of level 2 over 1 000 services and 10 000 edges, CPU time of this thread."""
-    yield "| state of the domain | tick, ms: median (p5–p95) | a second's observations of all edges at once, ms |"
-    yield "|---|--:|--:|"
-    for name, failing in (("all well", 0), ("20 services fail", 20), ("all services fail", 1000)):
-        ticks, seconds = _stepped(failing, max(seeds // 2, 3))
-        yield f"| {name} | {_spread(ticks)} | {_spread(seconds)} |"
-
-
-def _stepped(failing: int, repeats: int) -> tuple[list[float], list[float]]:
-    fold, state = DomainFold(Policy()), dict[str, DomainState]()
-    ticks: list[float] = []
-    seconds: list[float] = []
-    for second in range(14 + repeats):
-        bad: Mapping[str, object] = RETRYING if second > 11 else {}
-        rows: list[dict[str, object]] = [
-            {
-                "callee": f"s{callee}",
-                "caller": f"s{(callee * 37 + 13 * number + 1) % 1000}",
-                "completions": 100.0,
-                **(bad if callee < failing else {}),
-            }
-            for callee in range(1000)
-            for number in range(10)
+def run(stage: Stage) -> Section:
+    """How long after its trigger's end a metastable state is declared, and how often wrongly."""
+    seeds = stage.often(20, 1)
+    figures: list[Figure] = []
+    for name, scenario in PUBLISHED.items() if not stage.quick else [*PUBLISHED.items()][1:2]:
+        found = [judged(second[0] for second in scenario.run(seed)) for seed in range(seeds)]
+        said = [float(Verdict.METASTABLE in verdict.first) for verdict in found]
+        figures.append(Figure.of(f"{name}: declared metastable", "share of runs", [sum(said) / seeds]))
+        waits = [
+            verdict.at(Verdict.METASTABLE) - scenario.end for verdict in found if Verdict.METASTABLE in verdict.first
         ]
-        cost = _step(fold, state, START + second, CODEC.encode(edges(second, *rows)))
-        if second >= 14:
-            seconds.append(cost)
-            ticks += [_step(fold, state, START + second + part / 4, None) for part in (1, 2, 3)]
-    return ticks, seconds
-
-
-def _step(fold: DomainFold, state: dict[str, DomainState], now: float, value: bytes | None) -> float:
-    decoded = fold.decode([] if value is None else [Message(0, now, b"default", value)])
-    begun = thread_time()
-    step = fold.step(state, Batch(1, 0, 1, 1, now, True, 0.0, decoded.records))
-    cost = (thread_time() - begun) * 1000.0
-    for key, changed in step.changes.items():
-        if changed is None:
-            state.pop(key, None)
-        else:
-            state[key] = changed
-    return cost
-
-
-def _spread(values: Iterable[float]) -> str:
-    ordered = sorted(values)
-    if not ordered:
-        return "–"
-    low, high = np.percentile(ordered, [5, 95])
-    return f"{median(ordered):.1f} ({low:.1f}–{high:.1f})"
-
-
-def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "nothing"
+        if waits:
+            figures.append(Figure.of(f"{name}: from the trigger's end", "s", waits, "≤ 10"))
+    return Section(
+        "stability",
+        f"The published outcomes of a MongoDB server (OSDI 2022) by the calibrated model at {_CAPACITY:.0f} requests a "
+        f"second, seeds 0 to {seeds - 1}, judged second by second.",
+        tuple(figures),
+    )
 
 
 PARTS: Mapping[str, Callable[[int], Iterator[str]]] = {

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from tests.benchmarks.__main__ import PERFORMANCE, RELIABILITY
+from tests.benchmarks.__main__ import ACCURACY, BENCHMARKS, CONTROL, DETECTION, PERFORMANCE, RELIABILITY
 from tests.benchmarks.flow import Committed, faults, longest_gap
 from tests.benchmarks.loads import ROWS, heartbeats, timings
 from tests.benchmarks.report import Figure, Report, Section, write_into
+from tests.benchmarks.stage import Stage
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.records import Heartbeat, TimingBatch
@@ -26,13 +28,30 @@ def test_a_figure_shows_median_and_range() -> None:
 
 @pytest.mark.parametrize(
     ("source", "name"),
-    [*(("performance.md", name) for name in PERFORMANCE), *(("reliability.md", name) for name in RELIABILITY)],
+    [
+        *(("performance.md", name) for name in PERFORMANCE),
+        *(("reliability.md", name) for name in RELIABILITY),
+        *(("howto-staleness.md", name) for name in ACCURACY),
+        *(("control.md", name) for name in CONTROL),
+        *(("detection.md", name) for name in DETECTION),
+    ],
 )
 def test_the_page_has_a_place_for_every_benchmark(source: str, name: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text((DOCS / source).read_text())
     write_into(page, report(name))
     assert FIGURE.row in page.read_text()
+
+
+@pytest.mark.parametrize("name", ["edges", "simulation", "stability", "control_central", "failures"])
+def test_a_benchmark_without_a_broker_runs_in_its_quick_form(name: str) -> None:
+    with ExitStack() as stack:
+        stage = Stage(stack, quick=True)
+        section = BENCHMARKS[name](stage)
+        stage.folder.rmdir()
+    assert section.name == name
+    assert all(figure.median >= 0.0 for figure in section.figures)
+    assert section.figures
 
 
 def test_a_table_replaces_only_its_predecessor(tmp_path: Path) -> None:

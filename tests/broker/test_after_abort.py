@@ -34,7 +34,7 @@ def test_a_record_written_after_an_abort_is_not_taken_for_one_that_the_abort_str
         lane.commit([write(b"before", prefix)], offsets, group, ignored)
 
         # The broker appends the second record, and its answer is lost.
-        client = lane._producer
+        client = lane._producer  # pyright: ignore[reportPrivateUsage] - only an abort in mid-air shows it
         client.begin_transaction()
         client.produce(prefix, b"struck 1", b"key", 0)
         assert client.flush(10) == 0

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from tests.support.core_rig import wait_until
 from tests.support.roundtrip import create_topic, produce
 
-from snowshed.producers.collectors import Clock, RowSeen, RowWritten
+from snowshed.producers.collectors import Clock, GroupSeen, RowSeen, RowWritten
 from snowshed.producers.collectors.kafka_groups import ConsumerGroup, GroupSession
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import ConfigurationError, ServerUnavailable
@@ -163,7 +163,10 @@ def test_the_interval_of_a_group_holds_the_truth(group: Group) -> None:
     )
 
     def rows() -> tuple[RowWritten, RowSeen]:
-        written, seen = collector.collect(_CLOCK)
+        written, seen, looked = collector.collect(_CLOCK)
+        assert isinstance(looked, GroupSeen)
+        assert [part.place for part in looked.worst] == [f"{group.name}/0"]
+        assert looked.lag == (looked.worst[0].end - (looked.worst[0].committed or 0))
         assert isinstance(written, RowWritten)
         assert isinstance(seen, RowSeen)
         return written, seen

@@ -59,7 +59,9 @@ def send_offset(rig: Rig, producer: Producer, offset: int) -> None:
 
 def write_output(rig: Rig, producer: Producer, tally: Tally, now: float, sequence: int) -> None:
     record = notice(KEY, tally, now)
-    own = [*headers(record, event_id="1", source=origin("heartbeats", 0), time=now, sequence=sequence)]
+    own: list[tuple[str, str | bytes | None]] = [
+        *headers(record, event_id="1", source=origin("heartbeats", 0), time=now, sequence=sequence)
+    ]
     producer.produce(rig.topics.full("notices"), Codec().encode(record), KEY, 0, headers=own)
     producer.produce(rig.topics.full("journal.heartbeats"), b"no journal entry", b"0", 0, headers=own)
 

@@ -7,8 +7,8 @@ import time
 from tests.support.core_rig import wait_until
 from tests.support.zookeeper import Ensemble, ensemble
 
+from snowshed.producers.collectors.zookeeper.answers import from_mntr, from_srvr
 from snowshed.streams.quorum import QuorumHealth, QuorumStatus, judge
-from snowshed.streams.quorum.zookeeper import from_mntr, from_srvr
 
 
 def _health(servers: Ensemble) -> QuorumHealth:

@@ -33,6 +33,16 @@ class Ensemble:
         self._peers = [f"server.{name}=127.0.0.1:{ports[3 + i]}:{ports[6 + i]}" for i, name in enumerate(self.members)]
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients reach the members."""
+        return tuple(f"127.0.0.1:{port}" for port in self._ports.values())
+
+    def answers(self, command: str) -> dict[str, str]:
+        """What each member that answers says to a four-letter command."""
+        said = {member: self.ask(member, command) for member in self.members}
+        return {member: text for member, text in said.items() if text}
+
     def start(self, member: str) -> None:
         """Start one server."""
         data = self._folder / member

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -12,9 +12,14 @@ import structlog
 
 from snowshed.producers.collectors.base import Collector
 from snowshed.producers.collectors.host import host_heartbeat, host_node
+from snowshed.producers.collectors.kafka_groups import ConsumerGroup, GroupSession, GroupTarget
+from snowshed.producers.collectors.mysql import mysql_collectors
 from snowshed.producers.collectors.postgres import PostgresPeriods, PostgresTarget, postgres_collectors
+from snowshed.producers.collectors.redis import redis_collectors
 from snowshed.producers.collectors.reporter import Reporter
+from snowshed.producers.collectors.servers import RowPeriods, Servers
 from snowshed.producers.collectors.thread import CollectorThread
+from snowshed.producers.collectors.zookeeper import ZooKeeper, ZooKeeperTarget
 from snowshed.producers.heartbeat import DEFAULT_INTERVAL
 from snowshed.producers.node import Node
 from snowshed.producers.settings import ProducerSettings
@@ -31,6 +36,8 @@ _log = structlog.get_logger()
 _STOP_BUDGET = 4.0
 """Seconds all collectors together may take to end: one query that the server never answers."""
 _FLUSH_BUDGET = 1.0
+_GROUP_PERIOD = 1.0
+"""Seconds between two looks at a consumer group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +50,17 @@ class AgentSettings:
         topics: names of the topics.
         registry_url: a schema registry, where one is used.
         databases: the PostgreSQL datasets.
+        mysql: the MySQL and MariaDB datasets.
+        redis: the Redis datasets.
+        groups: consumer groups of that Kafka cluster.
+        ensembles: the ZooKeeper ensembles.
         interval: seconds between heartbeats.
-        periods: how often databases are asked.
+        periods: how often PostgreSQL is asked.
+        rows: how often MySQL and Redis are asked.
         statement_limit: statements reported one by one, by dataset.
 
     Raises:
-        ConfigurationError: two databases have one name, or the limit is negative.
+        ConfigurationError: two datasets have one name, or the limit is negative.
     """
 
     connection: KafkaConnection
@@ -56,36 +68,57 @@ class AgentSettings:
     topics: Topics = field(default_factory=Topics)
     registry_url: str | None = None
     databases: tuple[PostgresTarget, ...] = ()
+    mysql: tuple[Servers, ...] = ()
+    redis: tuple[Servers, ...] = ()
+    groups: tuple[GroupTarget, ...] = ()
+    ensembles: tuple[ZooKeeperTarget, ...] = ()
     interval: float = DEFAULT_INTERVAL
     periods: PostgresPeriods = field(default_factory=PostgresPeriods)
+    rows: RowPeriods = field(default_factory=RowPeriods)
     statement_limit: int = 50
 
     def __post_init__(self) -> None:
-        names = [target.dataset for target in self.databases]
+        names = self.datasets
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigurationError(f"dataset {twice[0]!r} is given twice: put its replicas into one target")
         if self.statement_limit < 0:
             raise ConfigurationError(f"statement limit {self.statement_limit!r} is negative")
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The name of everything that is watched."""
+        replicated = (*self.mysql, *self.redis)
+        return (
+            *(target.dataset for target in self.databases),
+            *(servers.dataset for servers in replicated),
+            *(group.dataset for group in self.groups),
+            *(ensemble.dataset for ensemble in self.ensembles),
+        )
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> AgentSettings:
         """The settings in the environment.
 
-        They are those of `ProducerSettings.from_env`, but for the service, and SNOWSHED_POSTGRES: targets of the form
-        `dataset=DSN,replica=DSN`, separated by semicolons.
+        They are those of `ProducerSettings.from_env`, but for the service, and what to watch, separated by semicolons:
+        SNOWSHED_POSTGRES as `dataset=DSN,replica=DSN`, SNOWSHED_MYSQL and SNOWSHED_REDIS as
+        `dataset=URL,replica=URL`, SNOWSHED_KAFKA_GROUPS as `dataset=group:topic,topic`, SNOWSHED_ZOOKEEPER as
+        `dataset=host:port,host:port`.
 
         Raises:
             ConfigurationError: a variable is missing or wrong.
         """
         shared = ProducerSettings.from_env("host", environ=environ)
-        targets = [text for text in environ.get("SNOWSHED_POSTGRES", "").split(";") if text.strip()]
         return cls(
             connection=shared.connection,
             node=host_node(shared.node, zone=shared.zone, region=shared.region, role=shared.role),
             topics=Topics(shared.prefix),
             registry_url=shared.registry_url,
-            databases=tuple(PostgresTarget.parse(text) for text in targets),
+            databases=tuple(map(PostgresTarget.parse, _listed(environ, "SNOWSHED_POSTGRES"))),
+            mysql=tuple(map(Servers.parse, _listed(environ, "SNOWSHED_MYSQL"))),
+            redis=tuple(map(Servers.parse, _listed(environ, "SNOWSHED_REDIS"))),
+            groups=tuple(map(GroupTarget.parse, _listed(environ, "SNOWSHED_KAFKA_GROUPS"))),
+            ensembles=tuple(map(ZooKeeperTarget.parse, _listed(environ, "SNOWSHED_ZOOKEEPER"))),
             interval=shared.interval,
         )
 
@@ -102,16 +135,7 @@ class Agent:
 
     def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
-        self._collectors: Sequence[Collector] = [
-            collector
-            for target in settings.databases
-            for collector in postgres_collectors(
-                target,
-                writer=settings.node.name,
-                periods=settings.periods,
-                statement_limit=settings.statement_limit,
-            )
-        ]
+        self._collectors = tuple(_collectors(settings))
 
     def run(self, stop: Event) -> None:
         """Report until `stop` is set, then say that this node leaves; takes at most a few seconds more."""
@@ -125,7 +149,7 @@ class Agent:
         heartbeat = host_heartbeat(settings.node, transport, interval=settings.interval)
         reporter = Reporter(settings.node, transport)
         threads = [CollectorThread(collector, reporter.report) for collector in self._collectors]
-        _log.info("agent_started", node=settings.node.name, databases=[t.dataset for t in settings.databases])
+        _log.info("agent_started", node=settings.node.name, databases=list(settings.datasets))
         try:
             heartbeat.start()
             for thread in threads:
@@ -138,6 +162,32 @@ class Agent:
             heartbeat.stop()
             transport.close(_FLUSH_BUDGET)
             _log.info("agent_stopped", node=settings.node.name, lost=transport.stats().lost)
+
+
+def _listed(environ: Mapping[str, str], name: str) -> list[str]:
+    return [text for text in environ.get(name, "").split(";") if text.strip()]
+
+
+def _collectors(settings: AgentSettings) -> Iterator[Collector]:
+    writer = settings.node.name
+    for target in settings.databases:
+        yield from postgres_collectors(
+            target, writer=writer, periods=settings.periods, statement_limit=settings.statement_limit
+        )
+    for servers in settings.mysql:
+        yield from mysql_collectors(servers, writer=writer, periods=settings.rows)
+    for servers in settings.redis:
+        yield from redis_collectors(servers, writer=writer, periods=settings.rows)
+    for group in settings.groups:
+        yield ConsumerGroup(
+            GroupSession(settings.connection),
+            dataset=group.dataset,
+            group=group.group,
+            topics=group.topics,
+            writer=writer,
+            period=_GROUP_PERIOD,
+        )
+    yield from map(ZooKeeper, settings.ensembles)
 
 
 def _within(budget: float, stops: Sequence[Callable[[float], None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import accumulate
 
 from snowshed.producers.node import Node
@@ -12,8 +13,10 @@ from snowshed.schemas.records import SlowSample, TimingBatch, Vantage
 __all__ = ["timing_batch", "timing_batches"]
 
 
-def timing_batches(window: Window, node: Node, *, seconds: float, sent_at: float, lost: float) -> list[TimingBatch]:
-    """The reports of a window that stood open for `seconds`."""
+def timing_batches(
+    window: Window, node: Node, *, seconds: float, sent_at: float, lost: float, cached: AbstractSet[str] = frozenset()
+) -> list[TimingBatch]:
+    """The reports of a window that stood open for `seconds`; those on `cached` callees count the cache's hits."""
     return [
         timing_batch(
             rows,
@@ -26,6 +29,7 @@ def timing_batches(window: Window, node: Node, *, seconds: float, sent_at: float
             sent_at=sent_at,
             lost=lost,
             slow=group.slow,
+            cached=not by_callee and callee in cached,
         )
         for by_callee, callee, group, rows in window.groups()
     ]
@@ -43,6 +47,7 @@ def timing_batch(
     lost: float = 0.0,
     urgent: bool = False,
     slow: Iterable[Slow] = (),
+    cached: bool = False,
 ) -> TimingBatch:
     """The report on one callee; every row's edge must lead to it."""
     strings: dict[str, float] = {}
@@ -77,6 +82,7 @@ def timing_batch(
         latency_bucket=tuple(float(bucket) for used in buckets for bucket, _ in used),
         latency_count=tuple(float(count) for used in buckets for _, count in used),
         slow=_samples(slow, {edge: index for index, edge in enumerate(edges)}),
+        cache_hits=tuple(float(row.hits) for row in counts) if cached else (),
         strings=tuple(strings),
     )
 

@@ -8,7 +8,7 @@ from math import nan
 from snowshed.producers._forking import survive_fork
 from snowshed.producers.node import Node
 from snowshed.producers.transport import Outlet
-from snowshed.schemas.records import Marker, ReplicaRole
+from snowshed.schemas.records import Marker, PositionUnit, ReplicaRole
 
 __all__ = ["MarkerReporter"]
 
@@ -40,6 +40,7 @@ class MarkerReporter:
         written_at: float,
         row_period: float,
         position: float = nan,
+        unit: PositionUnit = PositionUnit.BYTES,
         system: str | None = None,
     ) -> None:
         """A row was written at the source by this node.
@@ -50,7 +51,8 @@ class MarkerReporter:
             version: number of the row, rising by one a write.
             written_at: the time in the row, by this node's clock.
             row_period: seconds between rows.
-            position: bytes of log written at the source.
+            position: how far the source's log has come.
+            unit: what the position counts.
             system: the kind of server, if other than the reporter's own.
         """
         self._send(
@@ -65,6 +67,7 @@ class MarkerReporter:
             poll_period=row_period,
             position=position,
             source_position=position,
+            unit=unit,
             system=system,
         )
 
@@ -81,6 +84,7 @@ class MarkerReporter:
         row_period: float,
         position: float = nan,
         source_position: float = nan,
+        unit: PositionUnit = PositionUnit.BYTES,
         system: str | None = None,
     ) -> None:
         """This row was the newest at the replica.
@@ -94,8 +98,9 @@ class MarkerReporter:
             seen_at: when the replica's answer arrived, by this node's clock.
             poll_period: seconds between reads.
             row_period: seconds between rows.
-            position: bytes of log applied at the replica.
-            source_position: bytes of log written at the source, as far as known.
+            position: how much of the log the replica has applied.
+            source_position: how far the source's log has come, as far as known.
+            unit: what the positions count.
             system: the kind of server, if other than the reporter's own.
         """
         self._send(
@@ -110,6 +115,7 @@ class MarkerReporter:
             poll_period=poll_period,
             position=position,
             source_position=source_position,
+            unit=unit,
             system=system,
         )
 
@@ -131,6 +137,7 @@ class MarkerReporter:
         poll_period: float,
         position: float,
         source_position: float,
+        unit: PositionUnit,
         system: str | None,
     ) -> None:
         marker = Marker(
@@ -150,5 +157,6 @@ class MarkerReporter:
             poll_period=poll_period,
             position=position,
             source_position=source_position,
+            unit=unit,
         )
         self._transport.send("markers", dataset, marker)

@@ -129,6 +129,15 @@ class TimingRecorder:
         if outcome is not _OK and not by_callee:
             dependency_failed()
 
+    def hit(self, callee: str, operation: str = "", *, caller: str | None = None, count: int = 1) -> None:
+        """Count requests that a cache answered in the place of `callee`; from then on, none is reported as none."""
+        edge = (False, self._service if caller is None else caller, callee, operation, "")
+        with self._lock:
+            if len(self._cached) < self._limit:
+                self._cached.add(callee)
+            row = self._window.row(edge) or self._open_row(edge)[1]
+            row.hits += count
+
     def call(
         self,
         callee: str,
@@ -170,10 +179,10 @@ class TimingRecorder:
         """Report what has been counted so far."""
         with self._lock:
             window, following = self._window, self._new_window()
-            self._window, self._urgent = following, False
+            self._window, self._urgent, cached = following, False, frozenset(self._cached)
             self._note_in_flight(window)
-        seconds, lost = following.opened - window.opened, float(self._transport.stats().lost)
-        for batch in timing_batches(window, self._node, seconds=seconds, sent_at=following.opened_at, lost=lost):
+        seconds, at, lost = following.opened - window.opened, following.opened_at, float(self._transport.stats().lost)
+        for batch in timing_batches(window, self._node, seconds=seconds, sent_at=at, lost=lost, cached=cached):
             self._transport.send("timings", batch.callee, batch)
 
     def stop(self) -> None:
@@ -190,6 +199,7 @@ class TimingRecorder:
         self._lock = RLock()
         self._urgent = False
         self._gauges: dict[Edge, Gauge] = {}
+        self._cached: set[str] = set()
         self._window = self._new_window()
 
     def _new_window(self) -> Window:

@@ -82,6 +82,7 @@ class Row:
         "downstream",
         "first",
         "group",
+        "hits",
         "in_flight_max",
         "local",
         "ok",
@@ -101,6 +102,7 @@ class Row:
         self.downstream = 0
         self.rejected = 0
         self.timeout = 0
+        self.hits = 0
         self.in_flight_max = 0
         self.queue_delay_sum = 0.0
         self.queue_delay_max = 0.0

@@ -15,6 +15,7 @@ from snowshed.schemas.records import (
     Decision,
     EdgeHealth,
     EdgeObservations,
+    GroupProgress,
     Heartbeat,
     Incident,
     JournalEntry,
@@ -22,8 +23,10 @@ from snowshed.schemas.records import (
     Marker,
     NodeHealth,
     Notice,
+    QuorumAnswers,
     Record,
     ServiceHealth,
+    StatementHealth,
     TimingBatch,
 )
 
@@ -98,7 +101,7 @@ _SHARED = (
         partitions=8,
         cleanup="delete",
         retention=_DAY,
-        records=(Marker,),
+        records=(Marker, GroupProgress, QuorumAnswers),
         written_by="producers",
         append_time=True,
     ),
@@ -114,11 +117,11 @@ _SHARED = (
     ),
     TopicSpec(
         name="health",
-        key="node, edge or service/name",
+        key="node, edge, service/name or statements/name",
         partitions=8,
         cleanup="compact",
         retention=None,
-        records=(NodeHealth, EdgeHealth, ServiceHealth),
+        records=(NodeHealth, EdgeHealth, ServiceHealth, StatementHealth),
         written_by="level 1",
     ),
     TopicSpec(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from math import ceil
 from typing import Any
 
-from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.admission import Refusal
 from snowshed.consumers.guard import Guard
+from snowshed.consumers.integrations.refused import (
+    DEGRADE_LEVEL,
+    EXEMPT_PATHS,
+    ExemptPaths,
+    body_of,
+    headers_of,
+    status_of,
+)
 from snowshed.consumers.integrations.status import settle
 from snowshed.consumers.permit import Permit
 from snowshed.schemas.propagation import parse_raw, use_context
 
-__all__ = ["DEGRADE_LEVEL", "GuardMiddleware"]
-
-DEGRADE_LEVEL = b"snowshed-degrade-level"
-"""Response header: the degrade level in force, so that callers can drop early."""
+__all__ = ["GuardMiddleware"]
 
 _Scope = MutableMapping[str, Any]
 _Message = MutableMapping[str, Any]
@@ -38,12 +41,10 @@ class GuardMiddleware:
         exempt_paths: paths that are never refused; a path below one of them counts too.
     """
 
-    def __init__(
-        self, app: _App, guard: Guard, *, exempt_paths: Iterable[str] = ("/health", "/healthz", "/readyz", "/metrics")
-    ) -> None:
+    def __init__(self, app: _App, guard: Guard, *, exempt_paths: Iterable[str] = EXEMPT_PATHS) -> None:
         self._app = app
         self._guard = guard
-        self._exempt = tuple(path.rstrip("/") for path in exempt_paths)
+        self._exempt = ExemptPaths(exempt_paths)
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         """Serves one connection."""
@@ -52,7 +53,7 @@ class GuardMiddleware:
             return
         with use_context(parse_raw(scope["headers"], time.monotonic())):
             path: str = scope["path"]
-            answer = self._guard.try_admit(f"{scope['method']} {path}", exempt=self._is_exempt(path))
+            answer = self._guard.try_admit(f"{scope['method']} {path}", exempt=path in self._exempt)
             if isinstance(answer, Permit):
                 await self._serve(answer, scope, receive, send)
             else:
@@ -66,33 +67,20 @@ class GuardMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), (DEGRADE_LEVEL, level)]}
+                message = {**message, "headers": [*message.get("headers", ()), (DEGRADE_LEVEL.encode(), level)]}
             await send(message)
 
         with permit:
             await self._app(scope, receive, send_marked)
             settle(permit, status)
 
-    def _is_exempt(self, path: str) -> bool:
-        return any(path == exempt or path.startswith(f"{exempt}/") for exempt in self._exempt)
-
 
 async def _refuse(refusal: Refusal, guard: Guard, send: _Send) -> None:
-    body = json.dumps(
-        {
-            "error": "rejected",
-            "scope": guard.scope,
-            "reason": refusal.reason,
-            "retry_after": round(refusal.retry_after, 3),
-            "decision_id": refusal.decision_id,
-        }
-    ).encode()
+    body = body_of(refusal, guard)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"retry-after", str(max(1, ceil(refusal.retry_after))).encode()),
-        (DEGRADE_LEVEL, str(guard.effective.degrade_level).encode()),
+        *((name.encode(), value.encode()) for name, value in headers_of(refusal, guard).items()),
     ]
-    status = 503 if refusal.brake is Brake.DEGRADE else 429
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status_of(refusal), "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import httpx
 
-from snowshed.consumers.guard import Guard
+from snowshed.consumers.integrations.hosts import HostGuards
 from snowshed.consumers.integrations.status import settle
-from snowshed.consumers.view import DecisionView
 
 __all__ = ["AsyncGuardTransport", "GuardTransport", "HostGuards"]
-
-
-class HostGuards:
-    """One guard a host, made when the host is first called.
-
-    Args:
-        view: where decisions come from; None for local brakes only.
-        caller: the calling service, to also obey decisions about its own edges.
-        scopes: the service behind a host, where it is not called like the host.
-    """
-
-    def __init__(
-        self, view: DecisionView | None = None, *, caller: str = "", scopes: Mapping[str, str] | None = None
-    ) -> None:
-        self._view = view
-        self._caller = caller
-        self._scopes = dict(scopes or {})
-        self._guards: dict[str, Guard] = {}
-
-    def of(self, host: str) -> Guard:
-        """The guard of a host; hosts of one service share it."""
-        scope = self._scopes.get(host, host)
-        guard = self._guards.get(scope)
-        # `setdefault` keeps one guard when two threads meet here.
-        return guard or self._guards.setdefault(scope, Guard(scope, view=self._view, caller=self._caller))
 
 
 class GuardTransport(httpx.BaseTransport):

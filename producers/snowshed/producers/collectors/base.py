@@ -13,7 +13,21 @@ from dataclasses import dataclass
 from math import nan
 from typing import Protocol
 
-__all__ = ["CallTiming", "CallTimings", "Clock", "Collector", "Reading", "RowSeen", "RowWritten"]
+from snowshed.schemas.members import MemberReport
+from snowshed.schemas.records import PositionUnit
+
+__all__ = [
+    "CallTiming",
+    "CallTimings",
+    "Clock",
+    "Collector",
+    "GroupSeen",
+    "PartitionBehind",
+    "QuorumSeen",
+    "Reading",
+    "RowSeen",
+    "RowWritten",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,8 @@ class RowWritten:
     written_at: float
     row_period: float
     position: float = nan
-    """Bytes of log written at the source."""
+    """Log written at the source."""
+    unit: PositionUnit = PositionUnit.BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +68,10 @@ class RowSeen:
     row_period: float
     poll_period: float
     position: float = nan
-    """Bytes of log applied at the replica."""
+    """Log applied at the replica."""
     source_position: float = nan
-    """Bytes of log written at the source, as far as this agent knows."""
+    """Log written at the source, as far as this agent knows."""
+    unit: PositionUnit = PositionUnit.BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +96,51 @@ class CallTimings:
     calls: tuple[CallTiming, ...]
 
 
-Reading = RowWritten | RowSeen | CallTimings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionBehind:
+    """How far a consumer group has come on one partition."""
+
+    place: str
+    """`topic/partition`."""
+    committed: int | None
+    """The next offset to read; None if the group never committed here."""
+    end: int
+    owned: bool
+    """Whether a member of the group has the partition assigned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSeen:
+    """One look at a consumer group."""
+
+    dataset: str
+    group: str
+    asked: float
+    """After commits were answered, before the ends were asked for."""
+    answered: float
+    period: float
+    partitions: int
+    """How many partitions the group is watched on."""
+    lag: int
+    """Records that the group is behind on all of them."""
+    worst: tuple[PartitionBehind, ...]
+    """Those furthest behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuorumSeen:
+    """One round of questions to the voting members of a consensus group."""
+
+    dataset: str
+    system: str
+    asked_at: float
+    period: float
+    voters: tuple[str, ...]
+    reports: tuple[MemberReport, ...]
+    """Of those that answered."""
+
+
+Reading = RowWritten | RowSeen | CallTimings | GroupSeen | QuorumSeen
 
 
 class Collector(Protocol):

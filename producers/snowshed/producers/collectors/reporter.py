@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from math import nan
 
-from snowshed.producers.collectors.base import CallTimings, Reading, RowSeen, RowWritten
+from snowshed.producers.collectors.base import CallTimings, GroupSeen, QuorumSeen, Reading, RowSeen, RowWritten
 from snowshed.producers.collectors.timings import timing_batch
 from snowshed.producers.markers import MarkerReporter
 from snowshed.producers.node import Node
 from snowshed.producers.transport import Outlet
+from snowshed.schemas.records import GroupProgress, QuorumAnswers
 
 __all__ = ["Reporter"]
 
@@ -35,6 +37,10 @@ class Reporter:
                 self._row_seen(reading)
             case CallTimings():
                 self._call_timings(reading)
+            case GroupSeen():
+                self._group_seen(reading)
+            case QuorumSeen():
+                self._quorum_seen(reading)
 
     def _row_written(self, row: RowWritten) -> None:
         self._markers.written(
@@ -44,6 +50,7 @@ class Reporter:
             written_at=row.written_at,
             row_period=row.row_period,
             position=row.position,
+            unit=row.unit,
             system=row.system,
         )
 
@@ -59,6 +66,7 @@ class Reporter:
             row_period=row.row_period,
             position=row.position,
             source_position=row.source_position,
+            unit=row.unit,
             system=row.system,
         )
 
@@ -68,3 +76,41 @@ class Reporter:
             timings, reporter=self._node.name, service=self._node.service, sent_at=time.time(), lost=lost
         )
         self._transport.send("timings", timings.callee, batch)
+
+    def _group_seen(self, seen: GroupSeen) -> None:
+        record = GroupProgress(
+            dataset=seen.dataset,
+            group=seen.group,
+            node=self._node.name,
+            asked=seen.asked,
+            answered=seen.answered,
+            period=seen.period,
+            sent_at=time.time(),
+            partitions=float(seen.partitions),
+            lag=float(seen.lag),
+            place=tuple(part.place for part in seen.worst),
+            committed=tuple(-1.0 if part.committed is None else float(part.committed) for part in seen.worst),
+            end=tuple(float(part.end) for part in seen.worst),
+            owned=tuple(float(part.owned) for part in seen.worst),
+        )
+        self._transport.send("markers", seen.dataset, record)
+
+    def _quorum_seen(self, seen: QuorumSeen) -> None:
+        record = QuorumAnswers(
+            dataset=seen.dataset,
+            system=seen.system,
+            node=self._node.name,
+            asked_at=seen.asked_at,
+            period=seen.period,
+            sent_at=time.time(),
+            voters=seen.voters,
+            member=tuple(report.member for report in seen.reports),
+            role=tuple(report.role.value for report in seen.reports),
+            in_sync=tuple(_number(report.in_sync) for report in seen.reports),
+            pending=tuple(_number(report.pending) for report in seen.reports),
+        )
+        self._transport.send("markers", seen.dataset, record)
+
+
+def _number(count: int | None) -> float:
+    return nan if count is None else float(count)

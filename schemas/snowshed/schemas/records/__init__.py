@@ -23,10 +23,14 @@ from snowshed.schemas.records.observation import (
     ServiceHealth,
     ServiceStatus,
 )
+from snowshed.schemas.records.statements import StatementHealth
 from snowshed.schemas.records.telemetry import (
+    GroupProgress,
     Heartbeat,
     Marker,
     NodeStatus,
+    PositionUnit,
+    QuorumAnswers,
     ReplicaRole,
     SlowSample,
     TimingBatch,
@@ -45,6 +49,7 @@ __all__ = [
     "EdgeObservations",
     "EdgeStatus",
     "Evidence",
+    "GroupProgress",
     "Heartbeat",
     "Incident",
     "IncidentKind",
@@ -57,13 +62,16 @@ __all__ = [
     "NodeHealth",
     "NodeStatus",
     "Notice",
+    "PositionUnit",
     "PriorityFloor",
+    "QuorumAnswers",
     "Record",
     "ReplicaRole",
     "ScopeKind",
     "ServiceHealth",
     "ServiceStatus",
     "SlowSample",
+    "StatementHealth",
     "TimingBatch",
     "Vantage",
 ]
@@ -72,9 +80,12 @@ Record = (
     Heartbeat
     | TimingBatch
     | Marker
+    | GroupProgress
+    | QuorumAnswers
     | NodeHealth
     | EdgeHealth
     | ServiceHealth
+    | StatementHealth
     | EdgeObservations
     | Lag
     | Incident

@@ -170,6 +170,11 @@ class EdgeObservations:
 
     Empty in records from before there was such a column.
     """
+    cache_hits: tuple[float, ...] = ()
+    """Requests that a cache in front of the callee answered; NaN where nobody counts them.
+
+    Empty in records from before there was such a column.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,3 +199,29 @@ class Lag:
     evidence_offset: int
     """Offset of the newest marker used, in the marker topic's partition `evidence_partition`."""
     evidence_partition: int
+    transactions_behind: float | None = None
+    """Transactions not yet applied, where the system counts those."""
+    pairs: float | None = None
+    """Writes whose visibility at this replica was looked for; None where it was not measured."""
+    censored_share: float | None = None
+    """Share of them that had not been seen when looking ended."""
+    t50: float | None = None
+    """Seconds after which this share of writes is visible; None while too few pairs tell, or beyond what was seen."""
+    t99: float | None = None
+    t999: float | None = None
+    stale_age: float | None = None
+    """Age of a write, in seconds, that `stale_share` is about."""
+    stale_share: float | None = None
+    """Probability that a read here does not show a write of that age."""
+    burn: float | None = None
+    """How fast the dataset spends its error budget; 1 spends it exactly by the end of its period."""
+    budget_left: float | None = None
+    """Share of the dataset's error budget that is left; negative when the objective is missed."""
+    alert: str = ""
+    """Whom the burn rates should call, `ticket` or `page`; empty for nobody."""
+    tolerates: float | None = None
+    """Failures that a consensus group is known to bear beside those it has; None for any other replica."""
+    condition: str = ""
+    """State of a consumer group or of a quorum; empty for any other replica."""
+    note: str = ""
+    """What the condition rests on, in a few words."""

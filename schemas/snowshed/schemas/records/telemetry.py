@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from enum import Enum
 from math import nan
 
-__all__ = ["Heartbeat", "Marker", "NodeStatus", "ReplicaRole", "SlowSample", "TimingBatch", "Vantage"]
+__all__ = [
+    "GroupProgress",
+    "Heartbeat",
+    "Marker",
+    "NodeStatus",
+    "PositionUnit",
+    "QuorumAnswers",
+    "ReplicaRole",
+    "SlowSample",
+    "TimingBatch",
+    "Vantage",
+]
 
 
 class NodeStatus(Enum):
@@ -32,6 +43,13 @@ class ReplicaRole(Enum):
 
     SOURCE = "source"
     REPLICA = "replica"
+
+
+class PositionUnit(Enum):
+    """What positions in a server's log count."""
+
+    BYTES = "bytes"
+    TRANSACTIONS = "transactions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +145,8 @@ class TimingBatch:
     latency_bucket: tuple[float, ...]
     latency_count: tuple[float, ...]
     slow: tuple[SlowSample, ...] = ()
+    cache_hits: tuple[float, ...] = ()
+    """Requests that a cache answered, so that no call was made; empty where nobody counts them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +174,57 @@ class Marker:
     row_period: float
     poll_period: float
     position: float = nan
-    """Bytes of log applied at this server (PostgreSQL: replay LSN)."""
+    """Log applied at this server (PostgreSQL: replay LSN; MySQL: number of transactions)."""
     source_position: float = nan
-    """Bytes of log written at the source, as far as this reporter knows."""
+    """Log written at the source, as far as this reporter knows."""
+    unit: PositionUnit = PositionUnit.BYTES
+    """What both positions count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupProgress:
+    """What one look at a consumer group shows, by column: its partitions that are furthest behind."""
+
+    dataset: str
+    group: str
+    node: str
+    """The node whose clock stamped the times."""
+    asked: float
+    """After commits were answered, before the ends were asked for."""
+    answered: float
+    period: float
+    sent_at: float
+    partitions: float
+    """How many partitions the group is watched on."""
+    lag: float
+    """Records that the group is behind on all of them."""
+    place: tuple[str, ...]
+    """`topic/partition`."""
+    committed: tuple[float, ...]
+    """The next offset to read; -1 where the group never committed."""
+    end: tuple[float, ...]
+    owned: tuple[float, ...]
+    """1 where a member has the partition assigned, 0 where none has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuorumAnswers:
+    """What the voting members of a consensus group said of themselves in one round, by column."""
+
+    dataset: str
+    system: str
+    node: str
+    """The node whose clock stamped the times."""
+    asked_at: float
+    period: float
+    sent_at: float
+    voters: tuple[str, ...]
+    """Every voting member, whether it answered or not."""
+    member: tuple[str, ...]
+    """Who answered."""
+    role: tuple[str, ...]
+    """`leader`, `follower`, `observer`, or `none` for a member that serves nobody."""
+    in_sync: tuple[float, ...]
+    """As a leader: voters that keep up, itself included; NaN from others."""
+    pending: tuple[float, ...]
+    """As a leader: proposals and followers that wait; NaN from others."""

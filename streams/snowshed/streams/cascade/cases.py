@@ -21,7 +21,14 @@ _PARTS = frozenset(
     }
 )
 """What can be a part of a cascade."""
-_WHOLES = frozenset({IncidentKind.CASCADE, IncidentKind.OVERLOAD})
+_OF_A_CUT = frozenset({IncidentKind.OVERLOAD, IncidentKind.RETRY_AMPLIFICATION, IncidentKind.GRAY_FAILURE})
+_OF_A_SERVICE: Mapping[IncidentKind, frozenset[IncidentKind]] = {
+    IncidentKind.OVERLOAD: frozenset({IncidentKind.CAPACITY_LOSS}),
+    IncidentKind.GRAY_FAILURE: frozenset(
+        {IncidentKind.OVERLOAD, IncidentKind.RETRY_AMPLIFICATION, IncidentKind.CAPACITY_LOSS}
+    ),
+}
+_WHOLES = frozenset({IncidentKind.CASCADE, IncidentKind.PARTITION, *_OF_A_SERVICE})
 _DECISIONS = 20
 """Newest decisions an incident names."""
 
@@ -128,8 +135,10 @@ def _explains(whole: Incident, incident: Incident) -> bool:
     if whole.kind is IncidentKind.CASCADE:
         among = whole.domain == incident.domain and incident.subject in whole.members
         return among and incident.kind in _PARTS
-    # What a service has lost is why it is overloaded, and no second page.
-    return incident.kind is IncidentKind.CAPACITY_LOSS and incident.subject == whole.subject
+    if whole.kind is IncidentKind.PARTITION:
+        return incident.kind in _OF_A_CUT and incident.subject in whole.members
+    # One service, one page: what it has lost is why it is overloaded, and what it fails is why it seems to be.
+    return incident.subject == whole.subject and incident.kind in _OF_A_SERVICE[whole.kind]
 
 
 def closing(case: Case, ending: Ending, now: float) -> Incident:

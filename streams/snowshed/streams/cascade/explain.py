@@ -13,9 +13,13 @@ __all__ = ["explain"]
 _ENDS = {
     IncidentKind.NODE_FAILED: "the node beats again or says that it leaves",
     IncidentKind.REPLICA_LAG: "the replica is proved to be inside its objective",
+    IncidentKind.CONSUMER_GROUP: "the group commits again and comes nearer",
+    IncidentKind.QUORUM: "the group has a leader and can lose a member again",
     IncidentKind.RETRY_AMPLIFICATION: "retries stay low and calls succeed for some seconds",
     IncidentKind.METASTABLE: "calls have been answered in time for some seconds",
     IncidentKind.CASCADE: "fewer than two services that call each other fail",
+    IncidentKind.GRAY_FAILURE: "callers no longer see more failures than usual",
+    IncidentKind.PARTITION: "calls arrive across it again",
     IncidentKind.CAPACITY_LOSS: "it does its usual work again",
     IncidentKind.DETECTOR: "observations are complete and in time again",
     IncidentKind.OVERLOAD: "queue delay, latency and success ratio stay normal for some seconds",

@@ -30,6 +30,7 @@ class Setting:
     per_instance_fallback: float | None = None
     retry_budget: float | None = None
     attempt_cap: int | None = None
+    p_reject: float | None = None
     degrade_level: int | None = None
     consistency: Consistency | None = None
 

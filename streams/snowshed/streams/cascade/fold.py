@@ -120,9 +120,7 @@ class _Judgement:
         bad = {callee for callee, edges in board.callees.items() if any(edge.overloaded.lasts(hold) for edge in edges)}
         for callee in sorted({*bad, *held}):
             seen = situation(board, callee, self._policy, self._batch.now)
-            throttle = steer(
-                held.get(callee), seen, self._batch.now, self._policy.overload, self._policy.control
-            )
+            throttle = steer(held.get(callee), seen, self._batch.now, self._policy.overload, self._policy.control)
             if throttle is None:
                 self._current.pop(f"throttle/{callee}", None)
                 continue

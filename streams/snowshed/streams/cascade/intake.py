@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from snowshed.schemas.records import EdgeObservations, Lag, NodeHealth
+from snowshed.schemas.records import EdgeObservations, Lag, Liveness, NodeHealth
 from snowshed.streams.cascade.board import DomainState
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.observations import Observation, Place
-from snowshed.streams.cascade.rules import overload, retry_amplification
+from snowshed.streams.cascade.rules import gray_failure, node_failed, overload, partition, retry_amplification
 from snowshed.streams.cascade.standing import Standing, season_of, stood
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView, Sample, Streak, windows
 from snowshed.streams.edges.baseline import Baseline
@@ -21,13 +21,15 @@ __all__ = ["forgotten", "take"]
 _RESTING = Streak()
 
 
-def take(current: dict[str, DomainState], observations: Iterable[Observation], partition: int, policy: Policy) -> None:
+def take(current: dict[str, DomainState], observations: Iterable[Observation], number: int, policy: Policy) -> None:
     """Put observations into `current`; edges seen by a detector that was late are left out, their moment has passed."""
     for observation in observations:
-        place = Place(partition, observation.offset)
+        place = Place(number, observation.offset)
         match observation.record:
             case NodeHealth() as health:
-                current[f"node/{health.node}"] = NodeView(health, place)
+                key = f"node/{health.node}"
+                known = current.get(key)
+                current[key] = _charged(known if isinstance(known, NodeView) else None, health, place, policy)
             case Lag() as lag:
                 current[f"lag/{lag.dataset}/{lag.replica}"] = LagView(lag, place)
             case EdgeObservations() as record if record.detector_lag <= policy.decisions.detector_lag:
@@ -61,6 +63,19 @@ def forgotten(value: DomainState, now: float, policy: Policy) -> bool:
             return False  # a season is a few hundred bytes, and a service that comes back is glad of it
 
 
+def _charged(held: NodeView | None, health: NodeHealth, place: Place, policy: Policy) -> NodeView:
+    """The node's view, with one more penalty when it has just been convicted."""
+    if held is None:
+        held = NodeView(health, place)
+        convicted = health.status is Liveness.DEAD
+    else:
+        convicted = health.status is Liveness.DEAD and held.health.status is not Liveness.DEAD
+    if not convicted:
+        return NodeView(health, place, held.penalty, held.charged)
+    now = health.observed_at
+    return NodeView(health, place, node_failed.penalty(held, now, policy.health) + 1.0, now)
+
+
 def _stand(current: dict[str, DomainState], seen: dict[str, list[EdgeView]], policy: Policy) -> None:
     alarmed = {value.incident.domain for value in current.values() if isinstance(value, Case)}
     callers = {
@@ -90,11 +105,11 @@ def _viewed(
 ) -> EdgeView:
     now = record.observed_at
     samples: tuple[Sample, ...] = (Sample(now, window.first, window.attempts),)
-    amplified = overloaded = _RESTING
+    amplified = overloaded = failing = cut = _RESTING
     if held is not None:
         oldest = now - policy.retry.carry
         samples = (*[sample for sample in held.samples if sample.at > oldest], *samples)
-        amplified, overloaded = held.amplified, held.overloaded
+        amplified, overloaded, failing, cut = held.amplified, held.overloaded, held.failing, held.cut
     excess = overload.excess(window, baseline, policy.overload)
     return EdgeView(
         domain=record.domain,
@@ -105,5 +120,7 @@ def _viewed(
         samples=samples,
         amplified=retry_amplification.noted(amplified, window, baseline, samples, now=now, policy=policy),
         overloaded=overload.noted(overloaded, window, excess, now=now, policy=policy.overload),
+        failing=gray_failure.noted(failing, window, baseline, now=now, policy=policy.health),
+        cut=partition.noted(cut, window, now=now, policy=policy.health),
         excess=excess,
     )

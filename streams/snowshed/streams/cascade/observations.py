@@ -15,6 +15,8 @@ __all__ = ["Observation", "Place", "read"]
 
 _NAMES = [item.name for item in fields(EdgeObservations)]
 _COLUMNS = _NAMES[_NAMES.index("strings") + 1 :]
+_LATER = frozenset({"completions", "cache_hits"})
+"""Columns that older records have not."""
 _COUNTS = _COLUMNS[_COLUMNS.index("reporters") : _COLUMNS.index("queue_delay_mean")]
 
 
@@ -72,8 +74,7 @@ def _record(codec: Codec, value: bytes | None) -> NodeHealth | EdgeObservations 
 
 
 def _check(record: EdgeObservations) -> None:
-    # Completions came later than the other columns, and older records have none.
-    lengths = {len(getattr(record, name)) for name in _COLUMNS if name != "completions" or record.completions}
+    lengths = {len(getattr(record, name)) for name in _COLUMNS if name not in _LATER or getattr(record, name)}
     sound = (
         len(lengths) == 1
         and all(0.0 <= index < len(record.strings) for index in (*record.caller, *record.callee))

@@ -8,6 +8,7 @@ from math import isnan, nan
 
 from snowshed.streams.cascade.observations import Place
 from snowshed.streams.cascade.views import EdgeView
+from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import ChangePolicy, Policy
 from snowshed.streams.stability.change import Cusum, summed
 from snowshed.streams.stability.course import STABLE, Course, Judgement, Verdict
@@ -20,6 +21,10 @@ __all__ = ["Standing", "Tally", "season_of", "stood"]
 
 _WHOLE = 0.9
 """Shorter windows, which a reporter sends at once because of an anomaly, are joined until they cover a second."""
+
+
+_WARMEST = 0.999
+"""A cache that answers more than this is reckoned as one that answers so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Standing:
     """First attempts a second."""
     served: Robust = field(default_factory=Robust)
     """Completions a second."""
+    warm: Robust = field(default_factory=Robust)
+    """Share of the requests that a cache answers, where callers count that."""
     learned_at: float = 0.0
     """When the demand was last learned; 0 for never."""
     hour: Tally = field(default_factory=Tally)
@@ -133,9 +140,11 @@ def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, s
     first, completions = window.first / window.span, window.completions / window.span
     usual = Usual(
         first=moved * held.demand.location,
-        requests=moved * held.demand.location,
+        requests=moved * held.demand.location / (1.0 - min(held.warm.location, _WARMEST) if held.warm.known else 1.0),
         completions=moved * held.served.location,
         spread=held.demand.scale(limits) / held.demand.location if held.demand.location > 0.0 else 0.0,
+        hit_ratio=held.warm.location,
+        hit_deviation=held.warm.scale(limits),
     )
     course, judgement = judge(held.course, window, usual, policy.metastable)
     steady = min(completions, held.throughput)
@@ -146,6 +155,7 @@ def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, s
         fall=summed(held.fall, -held.served.z(completions / moved, limits), window.at, limits),
         demand=learned(held.demand, first, limits) if sound else held.demand,
         served=learned(held.served, completions, limits) if sound else held.served,
+        warm=learned(held.warm, window.hit_ratio, limits) if sound else held.warm,
         learned_at=window.at if sound or not held.learned_at else held.learned_at,
         hour=_counted(held.hour, first, window.at) if sound else held.hour,
         inflow=window.attempts / window.span,
@@ -184,7 +194,14 @@ def _measured(edges: Sequence[EdgeView]) -> Measured:
         errors=sum(window.error_local + window.error_downstream for window in windows),
         p99=max(window.p99 for window in windows),
         queue_delay=max(delays, default=nan),
+        hits=_hits(windows),
     )
+
+
+def _hits(windows: Sequence[EdgeWindow]) -> float:
+    """Of all callers that count them; a caller without a cache counts none."""
+    counted = [window.cache_hits for window in windows if not isnan(window.cache_hits)]
+    return sum(counted) if counted else nan
 
 
 def _joined(held: Measured | None, new: Measured) -> Measured:
@@ -201,6 +218,7 @@ def _joined(held: Measured | None, new: Measured) -> Measured:
         timeout=held.timeout + new.timeout,
         errors=held.errors + new.errors,
         p99=max(new.p99, held.p99),
+        hits=held.hits + new.hits,
     )
 
 
@@ -211,6 +229,10 @@ def _asked(
 
     Where each caller gets as many requests as usual and calls more often for each, a cache that answered is cold.
     """
+    if held.warm.known:
+        # A window in which nobody counted is taken for one of a warm cache.
+        warm = 1.0 - min(held.warm.location, _WARMEST)
+        return replace(window, requests=window.first / warm if isnan(window.hits) else window.first + window.hits)
     usual = held.demand.location
     surges = window.first > usual * window.span * (1.0 + policy.metastable.flat)
     if not surges or not any(edge.window.caller in callers for edge in edges):

@@ -22,6 +22,10 @@ class NodeView:
 
     health: NodeHealth
     place: Place
+    penalty: float = 0.0
+    """What it was charged for having been convicted, when that was last done."""
+    charged: float = 0.0
+    """When that was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,11 @@ class LagView:
     def is_source(self) -> bool:
         """Whether it is the source itself, which alone is exactly 0 to 0 seconds behind."""
         return self.lag.high == 0.0
+
+    @property
+    def is_quorum(self) -> bool:
+        """Whether it is a consensus group, which is behind nobody."""
+        return self.lag.tolerates is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,10 @@ class EdgeView:
     samples: tuple[Sample, ...] = ()
     amplified: Streak = field(default_factory=Streak)
     overloaded: Streak = field(default_factory=Streak)
+    failing: Streak = field(default_factory=Streak)
+    """Windows in which far more calls than usual failed by the callee's own doing."""
+    cut: Streak = field(default_factory=Streak)
+    """Windows in which calls were made and none succeeded."""
     excess: float = 0.0
     """The window's worst signal over its limit, as the overload rule sees it."""
 

@@ -11,7 +11,10 @@ from typing import Annotated
 import typer
 
 from snowshed.producers.agent import Agent, AgentSettings
+from snowshed.producers.collectors.kafka_groups import GroupTarget
 from snowshed.producers.collectors.postgres import PostgresTarget
+from snowshed.producers.collectors.servers import Servers
+from snowshed.producers.collectors.zookeeper import ZooKeeperTarget
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams import logs
 from snowshed.streams.cli.attached import Attached, end_with_standard_input
@@ -33,19 +36,44 @@ def command(
         list[str] | None,
         typer.Option(metavar="DATASET/NAME=DSN", help="A streaming replica of such a primary; may be repeated."),
     ] = None,
+    mysql: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET=URL,NAME=URL", help="A MySQL or MariaDB source and its replicas; repeatable."),
+    ] = None,
+    redis: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET=URL,NAME=URL", help="A Redis source and its replicas; repeatable."),
+    ] = None,
+    kafka_group: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET=GROUP:TOPIC,TOPIC", help="A consumer group of this Kafka; repeatable."),
+    ] = None,
+    zookeeper: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET=HOST:PORT,HOST:PORT", help="All voters of a ZooKeeper ensemble; repeatable."),
+    ] = None,
     interval: Annotated[float, typer.Option(help="Seconds between heartbeats.")] = 0.5,
     attached: Attached = False,
 ) -> None:
     """Report this host and its databases.
 
-    Databases may also stand in SNOWSHED_POSTGRES, as `dataset=DSN,replica=DSN` separated by semicolons; passwords are
-    better kept in ~/.pgpass than in either.
+    What to watch may also stand in SNOWSHED_POSTGRES, as `dataset=DSN,replica=DSN`, and in SNOWSHED_MYSQL,
+    SNOWSHED_REDIS, SNOWSHED_KAFKA_GROUPS and SNOWSHED_ZOOKEEPER as in the options, separated by semicolons. Passwords
+    are better kept in ~/.pgpass, in an option file of MySQL, or in the environment than on the command line.
     """
     logs.configure()
     environ = {**os.environ, "SNOWSHED_BOOTSTRAP": bootstrap, "SNOWSHED_PREFIX": prefix, "SNOWSHED_NODE": node}
     settings = AgentSettings.from_env(environ)
-    targets = postgres_targets(postgres or [], replica or [])
-    agent = Agent(replace(settings, databases=(*settings.databases, *targets), interval=interval))
+    more = replace(
+        settings,
+        databases=(*settings.databases, *postgres_targets(postgres or [], replica or [])),
+        mysql=(*settings.mysql, *map(Servers.parse, mysql or [])),
+        redis=(*settings.redis, *map(Servers.parse, redis or [])),
+        groups=(*settings.groups, *map(GroupTarget.parse, kafka_group or [])),
+        ensembles=(*settings.ensembles, *map(ZooKeeperTarget.parse, zookeeper or [])),
+        interval=interval,
+    )
+    agent = Agent(more)
     stop = Event()
 
     def end(*_: object) -> None:

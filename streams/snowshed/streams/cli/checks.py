@@ -37,6 +37,8 @@ _PACKAGES = MappingProxyType(
         "uvloop": "streams",
         "psutil": "host",
         "psycopg": "postgres",
+        "PyMySQL": "mysql",
+        "redis": "redis",
         "docker": "containers",
     }
 )

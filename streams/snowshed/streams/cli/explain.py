@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf
 from typing import Annotated
 
 import typer
 
 from snowshed.schemas.errors import ConfigurationError
-from snowshed.schemas.records import Incident, IncidentStatus
+from snowshed.schemas.records import Decision, Incident, IncidentStatus, StatementHealth
 from snowshed.streams.cascade import explain
 from snowshed.streams.cli.console import print_json
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Bootstrap, Json, Prefix
 from snowshed.streams.cli.world import followed
+from snowshed.streams.statements import changed_during
 from snowshed.streams.web import View
 
-__all__ = ["chosen", "command"]
+__all__ = ["changed_statements", "chosen", "command"]
+
+_BEFORE = 300.0
+"""Seconds before an incident in which a change may have led to it."""
 
 
 def command(
@@ -31,11 +37,24 @@ def command(
         view = world.view()
     found = chosen(view, incident)
     decisions = [] if found is None else view.decisions_of(found)
-    text = "no incident is known: all is well" if found is None else explain(found, decisions)
+    text = "no incident is known: all is well" if found is None else _told(view, found, decisions)
     if json:
         print_json({"incident": found, "decisions": decisions, "explanation": text})
     else:
         typer.echo(text)
+
+
+def changed_statements(view: View, incident: Incident) -> list[str]:
+    """What changed among the statements of the databases that an incident concerns, shortly before it or during it."""
+    until = inf if incident.closed_at is None else incident.closed_at
+    concerned = {incident.subject, *incident.members}
+    records = [one for one in view.of(StatementHealth) if one.callee in concerned]
+    return [told for one in records for told in changed_during(one, incident.opened_at - _BEFORE, until)]
+
+
+def _told(view: View, incident: Incident, decisions: Sequence[Decision]) -> str:
+    changed = [f"  statement {told}" for told in changed_statements(view, incident)]
+    return "\n".join([explain(incident, decisions), *changed])
 
 
 def chosen(view: View, incident_id: str | None) -> Incident | None:

@@ -15,6 +15,7 @@ from snowshed.schemas.records import Decision, Incident
 from snowshed.schemas.topics import Topics
 from snowshed.streams.agents.folds import folds
 from snowshed.streams.cascade import explain
+from snowshed.streams.cli.comparing import compare_policies
 from snowshed.streams.cli.console import print_json
 from snowshed.streams.cli.interval_streams import (
     alarm_lines,
@@ -59,6 +60,13 @@ def command(
     policy: Annotated[
         Path | None, typer.Option(help="Policy file (TOML) to judge by (default: built-in).", envvar="SNOWSHED_POLICY")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="POLICY", help="Of recordings: show what differs under this policy file instead."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="With --against: draw both policies into this .png or .svg file.")
+    ] = None,
     bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
     prefix: Prefix = DEFAULT_PREFIX,
     json: Json = False,
@@ -66,12 +74,14 @@ def command(
     """Fold a log again, from a recording or from Kafka.
 
     Under the policy of the live run its decisions must come out byte for byte; where they do not, this ends with 1.
-    Under another policy a recording shows what would have been decided. Streams of measurements by interval, from any
-    monitoring system, are searched for alarms and their causes.
+    Under another policy a recording shows what would have been decided, and with --against what differs. Streams of
+    measurements by interval, from any monitoring system, are searched for alarms and their causes.
     """
     if bool(files) == from_kafka:
         given = "both" if from_kafka else "neither"
         raise ConfigurationError(f"give recordings or --from-kafka, not {given}: snowshed replay FILE…")
+    if (against is not None and from_kafka) or (plot is not None and against is None):
+        raise ConfigurationError("--against compares policies on recordings, and --plot draws what --against compares")
     if agent and not from_kafka:
         raise ConfigurationError("--agent goes with --from-kafka: a recording is folded as a whole")
     streams = [file for file in files or [] if alarms or causes or holds_intervals(file)]
@@ -81,7 +91,10 @@ def command(
         if not files:
             return
     judged = read_policy(policy)
-    if from_kafka:
+    if against is not None:
+        policies = ((str(policy or "built-in"), judged), (str(against), read_policy(against)))
+        compare_policies(files or [], policies, prefix, plot, json=json)
+    elif from_kafka:
         _prove(judged, agent or [], bootstrap, prefix, json=json)
     else:
         _replay(files or [], judged, prefix, proving=policy is None, json=json)

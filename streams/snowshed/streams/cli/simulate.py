@@ -13,8 +13,10 @@ import typer
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams.cli.console import print_json
 from snowshed.streams.cli.options import Json
-from snowshed.streams.plotting.seconds import plot_seconds, require_plotting
+from snowshed.streams.plotting.picture import require_plotting
+from snowshed.streams.plotting.seconds import plot_seconds
 from snowshed.streams.simulate import record_scenario
+from snowshed.streams.simulate.corpus import write_corpus
 from snowshed.streams.simulate.queueing import (
     NAMED,
     Scenario,
@@ -22,7 +24,7 @@ from snowshed.streams.simulate.queueing import (
     Summary,
     summarize,
     telemetry,
-    write_corpus,
+    write_intervals,
 )
 
 __all__ = ["command"]
@@ -41,15 +43,16 @@ def command(
         Path | None, typer.Option(help="Write what the services report as a recording for `snowshed replay`.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the run into this .png or .svg file.")] = None,
-    corpus: Annotated[
-        Path | None, typer.Option(help="Write the labelled corpus, all scenarios with several seeds, to this folder.")
+    intervals: Annotated[
+        Path | None, typer.Option(help="Write each second as JSON lines, gzipped when the name ends in .gz.")
     ] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Write the labelled corpus to this folder.")] = None,
     json: Json = False,
 ) -> None:
     """Simulate a fleet of queues and its trouble, without Kafka, and say what it came to."""
     if corpus is not None:
         size = write_corpus(corpus)
-        typer.echo(f"{size / 1e6:.1f} MB in {corpus}", err=True)
+        typer.echo(f"{size / 1e6:.1f} MB in {corpus}: score the detectors with `snowshed score {corpus}`", err=True)
     if name is None:
         if corpus is None:
             raise ConfigurationError(f"say what to simulate: snowshed simulate NAME, one of {', '.join(NAMED)}")
@@ -63,6 +66,8 @@ def command(
     summary = summarize(run, scenario.fleet.entries, scenario.start, scenario.end)
     if plot is not None:
         plot_seconds(plot, run, scenario)
+    if intervals is not None:
+        write_intervals(intervals, f"{name}-{seed}", scenario, run)
     if json:
         print_json({"scenario": name, "seed": seed, "seconds": scenario.seconds, "took": took, **asdict(summary)})
     else:
@@ -74,7 +79,13 @@ def _scenario(name: str, seconds: int | None) -> Scenario:
         scenario = NAMED[name]
     except KeyError:
         raise ConfigurationError(f"there is no scenario {name!r}; there are {', '.join(NAMED)}") from None
-    return scenario if seconds is None else scenario.lasting(seconds)
+    if seconds is None:
+        return scenario
+    if scenario.troubles and seconds <= scenario.start:
+        raise ConfigurationError(
+            f"--seconds {seconds} ends before the trouble of {name} begins, at {scenario.start:.0f} s: give more"
+        )
+    return scenario.lasting(seconds)
 
 
 def _run(scenario: Scenario, seed: int, out: Path | None) -> list[tuple[Second, ...]]:

@@ -123,6 +123,30 @@ def _interval(row: _Row) -> str:
     return f"{_seconds(row['low'])} … {_seconds(row['high'])}"
 
 
+def _visible(row: _Row) -> Text:
+    """Times by which half, 99 % and 99.9 % of the writes are visible."""
+    if row.get("pairs") is None:
+        return Text("-")
+    times = [row[name] for name in ("t50", "t99", "t999")]
+    return Text(" / ".join("?" if seconds is None else _seconds(seconds) for seconds in times))
+
+
+def _optional_share(name: str) -> _Cell:
+    return lambda row: "-" if row.get(name) is None else f"{row[name]:.1%}"
+
+
+def _budget(row: _Row) -> Text:
+    if row.get("budget_left") is None:
+        return Text("-")
+    alert = row["alert"]
+    return Text(f"{row['budget_left']:.0%}{f' ({alert})' if alert else ''}", "bold red" if alert == "page" else "")
+
+
+def _condition(row: _Row) -> Text:
+    word = row.get("condition") or "-"
+    return Text(word, "" if word in {"-", "ok", "healthy", "degraded"} else "bold red")
+
+
 _SECTIONS: Mapping[str, Mapping[str, _Cell]] = {
     "incidents": {
         "incident": _text("incident_id"),
@@ -167,6 +191,11 @@ _SECTIONS: Mapping[str, Mapping[str, _Cell]] = {
         "status": _status,
         "behind": _interval,
         "objective": _duration("slo"),
+        "visible after 50/99/99.9 %": _visible,
+        "not seen": _optional_share("censored_share"),
+        "stale at objective": _optional_share("stale_share"),
+        "budget left": _budget,
+        "state": _condition,
     },
 }
 """The tables, most urgent first, and their columns."""

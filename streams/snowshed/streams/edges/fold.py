@@ -11,17 +11,20 @@ from snowshed.schemas.records import EdgeHealth, EdgeObservations, EdgeStatus, V
 from snowshed.streams.edges.baseline import Baseline, usual
 from snowshed.streams.edges.columns import TimingColumns, TimingReader
 from snowshed.streams.edges.state import CalleeState, EdgeState, opened
-from snowshed.streams.edges.tally import Tally, tallies
+from snowshed.streams.edges.tally import Tally, statement_tallies, tallies
 from snowshed.streams.edges.window import EdgeWindow, closed, status_of, taught
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.policy import Policy
 from snowshed.streams.snapshot import Snapshot
+from snowshed.streams.statements import collected, is_due, judged
+from snowshed.streams.statements import health as statement_health
 
 __all__ = ["TimingFold"]
 
 _RULES = {status: f"edge-{status.value}/1" for status in EdgeStatus}
 _REFRESH = "edge-refresh/1"
 _WINDOW = "edge-window/1"
+_STATEMENTS = "statements/1"
 _COLUMNS = [item.name for item in fields(EdgeWindow) if item.name not in {"caller", "callee"}]
 
 _Closed = list[tuple[EdgeWindow, Baseline]]
@@ -60,6 +63,8 @@ class TimingFold:
                 value, windows = self._close(value, batch.now)
                 observed.setdefault(self._policy.domain_of(callee), []).extend(windows)
                 value = self._report(value, windows, batch.now, reports)
+            if value.statements is not None:
+                value = self._judge_statements(value, batch, reports)
             current[callee] = self._age(value, batch.now, reports)
         emissions = [
             Emission("observations", domain, _observations(domain, observed[domain], batch), _WINDOW)
@@ -86,7 +91,28 @@ class TimingFold:
         for callee, found in tallies(columns).items():
             known = state.get(callee) or CalleeState(callee=callee, window_start=batch.now)
             received[callee] = opened(known, found, urgent=callee in urgent)
+        for callee, statements in statement_tallies(columns).items():
+            book = collected(received[callee].statements, statements, batch.now, self._policy.statements)
+            received[callee] = replace(received[callee], statements=book)
         return received
+
+    def _judge_statements(
+        self, value: CalleeState, batch: Batch[TimingColumns], reports: list[Emission]
+    ) -> CalleeState:
+        book, limits = value.statements, self._policy.statements
+        if book is None or not is_due(book, batch.now, limits):
+            return value
+        book, window = judged(book, batch.now, value.calm, limits)
+        record = statement_health(
+            domain=self._policy.domain_of(value.callee),
+            callee=value.callee,
+            book=book,
+            window=window,
+            now=batch.now,
+            detector_lag=batch.detector_lag,
+        )
+        reports.append(Emission("health", f"statements/{value.callee}", record, _STATEMENTS))
+        return replace(value, statements=book)
 
     def _due(self, value: CalleeState, now: float) -> bool:
         length = self._limits.urgent_window if value.urgent else self._limits.window

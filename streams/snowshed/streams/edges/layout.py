@@ -46,6 +46,8 @@ class Layout(NamedTuple):
     """Shape (`len(COLUMNS)`, rows)."""
     buckets: NDArray[np.float32]
     counts: NDArray[np.float32]
+    hits: NDArray[np.float32]
+    """One a row, or none at all."""
 
 
 def walk(raw: bytes, start: int) -> Layout:
@@ -84,7 +86,8 @@ def packed(record: TimingBatch) -> Layout:
         Unusual: its columns have different lengths.
     """
     columns = [getattr(record, name) for name in COLUMNS]
-    if len({len(column) for column in columns}) != 1 or len(record.latency_bucket) != len(record.latency_count):
+    lengths = {len(column) for column in (*columns, record.cache_hits or columns[0])}
+    if len(lengths) != 1 or len(record.latency_bucket) != len(record.latency_count):
         raise Unusual
     return Layout(
         record.reporter,
@@ -96,6 +99,7 @@ def packed(record: TimingBatch) -> Layout:
         np.array(columns, np.float32),
         np.array(record.latency_bucket, np.float32),
         np.array(record.latency_count, np.float32),
+        np.array(record.cache_hits, np.float32),
     )
 
 
@@ -113,9 +117,10 @@ def _walk(raw: bytes, at: int) -> Layout:
     values, at = _matrix(raw, at)
     buckets, at = _column(raw, at)
     counts, at = _column(raw, at)
-    if _skip_samples(raw, at) != len(raw) or len(buckets) != len(counts):
+    hits, at = _column(raw, _skip_samples(raw, at))
+    if at != len(raw) or len(buckets) != len(counts) or len(hits) not in {0, values.shape[1]}:
         raise Unusual
-    return Layout(reporter, callee, vantage, window, urgent, strings, values, buckets, counts)
+    return Layout(reporter, callee, vantage, window, urgent, strings, values, buckets, counts, hits)
 
 
 def _long(raw: bytes, at: int) -> tuple[int, int]:

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field, replace
 from snowshed.schemas.records import EdgeStatus, Vantage
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.tally import Tally, merged
+from snowshed.streams.statements import Book
 
 __all__ = ["CalleeState", "EdgeState", "opened"]
+
+
+_CALM = frozenset({EdgeStatus.OK, EdgeStatus.SILENT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,13 @@ class CalleeState:
     """What came in since, by caller and vantage."""
     edges: tuple[EdgeState, ...] = ()
     """By caller."""
+    statements: Book | None = None
+    """Of a database whose callers name their statements."""
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing is known to be wrong."""
+        return all(edge.status in _CALM for edge in self.edges)
 
 
 def opened(state: CalleeState, found: Iterable[Tally], *, urgent: bool) -> CalleeState:

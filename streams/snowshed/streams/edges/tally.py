@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from snowshed.schemas.records import Vantage
 from snowshed.schemas.sketch import BUCKETS, value_of
 from snowshed.streams.edges.columns import NUMBERS, TimingColumns
+from snowshed.streams.statements import StatementRows, StatementTally, tallied
 
-__all__ = ["Tally", "merged", "quantile", "tallies"]
+__all__ = ["Tally", "merged", "quantile", "statement_tallies", "tallies"]
 
 _SUMMED = ("first", "attempts", "ok", "error_local", "error_downstream", "rejected", "timeout", "queue_delay_sum")
 _PEAKS = ("in_flight_max", "queue_delay_max")
 _SUM_ROWS = [NUMBERS.index(name) for name in _SUMMED]
+_ATTEMPTS, _OK, _REJECTED, _SECONDS = map(NUMBERS.index, ("attempts", "ok", "rejected", "latency_sum"))
 _PEAK_ROWS = [NUMBERS.index(name) for name in _PEAKS]
 
 _Floats = NDArray[np.float64]
@@ -39,6 +41,8 @@ class Tally:
     buckets: tuple[int, ...]
     """Latency buckets in use, ascending, and beside them their counts."""
     counts: tuple[float, ...]
+    hits: float = nan
+    """Requests that a cache answered; NaN where nobody counts them."""
 
 
 def tallies(columns: TimingColumns) -> dict[str, list[Tally]]:
@@ -57,6 +61,7 @@ def tallies(columns: TimingColumns) -> dict[str, list[Tally]]:
     peaks = _peaks(columns.values[_PEAK_ROWS], group_of_row, groups)
     covered, reporters = _coverage(columns, group_of_row, groups)
     latencies = _latencies(columns, group_of_row, groups)
+    hits = _hits(columns.hits, group_of_row, groups)
     sums_of, peaks_of = np.array(sums).T.tolist(), peaks.T.tolist()
     found: dict[str, list[Tally]] = {}
     for group, code in enumerate(codes.tolist()):
@@ -71,9 +76,31 @@ def tallies(columns: TimingColumns) -> dict[str, list[Tally]]:
             reporters=tuple(sorted(reporters[group])),
             buckets=latencies[group][0],
             counts=latencies[group][1],
+            hits=hits[group],
         )
         found.setdefault(callee, []).append(tally)
     return found
+
+
+def statement_tallies(columns: TimingColumns) -> dict[str, list[StatementTally]]:
+    """The same by statement, of callees whose callers name their statements."""
+    if not columns.statements:
+        return {}
+    rows = StatementRows(
+        callees=columns.callees,
+        vantages=columns.vantages,
+        names=columns.statements,
+        statement_of_row=columns.statement_of_row,
+        message_of_row=columns.message_of_row,
+        calls=columns.values[_ATTEMPTS],
+        ok=columns.values[_OK],
+        rejected=columns.values[_REJECTED],
+        seconds=columns.values[_SECONDS],
+        row_of_bucket=columns.row_of_bucket,
+        buckets=columns.buckets,
+        counts=columns.counts,
+    )
+    return tallied(rows)
 
 
 def merged(one: Tally, other: Tally) -> Tally:
@@ -91,6 +118,7 @@ def merged(one: Tally, other: Tally) -> Tally:
         reporters=tuple(sorted({*one.reporters, *other.reporters})),
         buckets=tuple(buckets),
         counts=tuple([counts[bucket] for bucket in buckets]),
+        hits=one.hits if isnan(other.hits) else other.hits if isnan(one.hits) else one.hits + other.hits,
     )
 
 
@@ -105,6 +133,16 @@ def quantile(tally: Tally, q: float) -> float:
         if passed > rank:
             return value_of(bucket)
     return value_of(tally.buckets[-1])
+
+
+def _hits(values: _Floats, group_of_row: NDArray[np.int64], groups: int) -> list[float]:
+    if not values.size:
+        return [nan] * groups
+    counted = ~np.isnan(values)
+    sums = np.bincount(group_of_row[counted], values[counted], groups)
+    sums[np.bincount(group_of_row[counted], minlength=groups) == 0] = nan
+    found: list[float] = sums.tolist()
+    return found
 
 
 def _peaks(values: _Floats, group_of_row: NDArray[np.int64], groups: int) -> _Floats:

@@ -37,6 +37,8 @@ class EdgeWindow:
     p99: float
     completions: float = nan
     """Successes as the callee counts them, also those too late for their caller; NaN where only callers report."""
+    cache_hits: float = nan
+    """Requests that a cache in front of the callee answered; NaN where nobody counts them."""
 
     @property
     def amplification(self) -> float:
@@ -81,6 +83,7 @@ def closed(callee: str, views: Mapping[Vantage, Tally]) -> EdgeWindow:
         p50=quantile(view, 0.5),
         p90=quantile(view, 0.9),
         p99=quantile(view, 0.99),
+        cache_hits=view.hits,
         completions=_completions(views.get(Vantage.CALLEE), view.covered / len(view.reporters)),
     )
 

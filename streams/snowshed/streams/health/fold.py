@@ -23,10 +23,11 @@ _REFRESH = "node-refresh/1"
 class HeartbeatFold:
     """Judges which nodes live, by their heartbeats alone; the state key is the node.
 
-    ALIVE becomes SUSPECT at φ ≥ 5 and DEAD after a further `unconfirmed_beats`; callers' reports that convict earlier
-    are level 2's. Silence is divided by 1 + s, where s is the node's own local-health score, plus one while this
-    detector is late by more than an interval (Lifeguard: Dadgar et al., DSN-W 2018). When half of the partition falls
-    silent within one interval the path is the likelier culprit: those nodes become OBSERVER_SUSPECT, none is convicted.
+    ALIVE becomes SUSPECT at φ ≥ 5 and DEAD after a further `unconfirmed_beats`, later by as much as the node's beats
+    have come late of late; callers' reports that convict earlier are level 2's. Silence is divided by 1 + s, where s is
+    the node's own local-health score, plus one while this detector is late by more than an interval (Lifeguard: Dadgar
+    et al., DSN-W 2018). When half of the partition falls silent within one interval the path is the likelier culprit:
+    those nodes become OBSERVER_SUSPECT, none is convicted.
     """
 
     def __init__(self, policy: Policy, codec: Codec | None = None) -> None:
@@ -97,7 +98,7 @@ class HeartbeatFold:
             return _turned(state, Liveness.OBSERVER_SUSPECT, now)
         if state.status is not Liveness.SUSPECT:
             return _turned(state, Liveness.SUSPECT, now)._replace(suspected_at=now)
-        patience = max(self._limits.unconfirmed_beats * state.mean, self._limits.unconfirmed_minimum)
+        patience = max(self._limits.unconfirmed_beats * state.mean, self._limits.unconfirmed_minimum) + state.lateness
         return _turned(state, Liveness.DEAD, now) if now >= state.suspected_at + patience else state
 
     def _due(self, before: NodeState | None, value: NodeState, now: float) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from math import isnan, nan
-from typing import NamedTuple
+from math import inf, isnan, nan
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -63,8 +63,16 @@ class NodeState(NamedTuple):
     """Time of the last report."""
     suspected_at: float
     """When the present suspicion began; 0 without one."""
+    least: float = inf
+    """Smallest append time minus monotonic time of late: an offset between two clocks, and the quickest way."""
+    lateness: float = 0.0
+    """By how much a beat has come later than on the quickest way, forgotten slowly."""
 
 
+_DRIFT = 100e-6
+"""Relative drift between two clocks that is not taken for lateness."""
+_FORGOTTEN = 0.002
+"""Seconds of lateness that a second of good beats makes forgotten: three seconds in 25 minutes."""
 _STATUS = NodeState._fields.index("status")
 _VERSION = 1
 
@@ -76,10 +84,11 @@ def dump(state: NodeState) -> bytes:
 
 def load(raw: bytes) -> NodeState:
     """The state that `dump` was given."""
-    _, *values = orjson.loads(raw)
-    values = [nan if value is None else value for value in values]
+    _, *stored = orjson.loads(raw)
+    values: list[Any] = [nan if value is None else value for value in stored]
     values[_STATUS] = Liveness(values[_STATUS])
-    return NodeState(*values)
+    state = NodeState(*values)
+    return state._replace(least=inf) if isnan(state.least) else state
 
 
 def silence_limit(state: NodeState, quantile: float, policy: HealthPolicy) -> float:
@@ -100,14 +109,18 @@ def receive(
     if identity.status is NodeStatus.ENDED:
         return _ended(state, beat, appended)
     if beat.monotonic <= state.monotonic and beat.sent_at <= state.sent_at:
-        return state
+        late = appended - beat.monotonic - state.least
+        # A beat of an earlier incarnation, whose clock may have been another, says nothing of the way.
+        return state._replace(lateness=late) if state.lateness < late < policy.latest else state
     if beat.seq <= state.seq or beat.monotonic <= state.monotonic or beat.interval != state.interval:
         return _carried(state, _fresh(identity, beat, appended))
+    passed = beat.monotonic - state.monotonic
+    offset = appended - beat.monotonic
+    least = min(offset, state.least + _DRIFT * passed)
     status = Liveness.ALIVE if identity.status is NodeStatus.UP else _STATED[identity.status]
     mean, variance, samples = state.mean, state.variance, state.samples
     if beat.seq == state.seq + 1.0 and state.status is Liveness.ALIVE:
-        elapsed = beat.monotonic - state.monotonic
-        mean, variance, samples = learn(mean, variance, samples, elapsed, policy.window)
+        mean, variance, samples = learn(mean, variance, samples, passed, policy.window)
     return NodeState(
         state.node,
         identity.service,
@@ -129,6 +142,8 @@ def receive(
         state.since if status is state.status else appended,
         state.reported,
         0.0,
+        least,
+        min(max(offset - least, state.lateness - _FORGOTTEN * passed), policy.latest),
     )
 
 
@@ -154,6 +169,7 @@ def _fresh(identity: NodeIdentity, beat: Beat, appended: float) -> NodeState:
         since=appended,
         reported=0.0,
         suspected_at=0.0,
+        least=appended - beat.monotonic,
     )
 
 

@@ -20,7 +20,7 @@ from snowshed.streams.lag.clocks import Clock, offset
 from snowshed.streams.lag.servers import Replica
 from snowshed.streams.policy import LagPolicy
 
-__all__ = ["UNKNOWN", "Staleness", "staleness"]
+__all__ = ["UNKNOWN", "Staleness", "shift_between", "staleness"]
 
 
 class Staleness(NamedTuple):
@@ -56,3 +56,12 @@ def staleness(
     since_read = max(now - (replica.seen_at + mine.upper - mine.error), 0.0)
     low = 0.0 if newer is None else max(late, 0.0)
     return Staleness(low, max(high, low), max(high, low) + since_read)
+
+
+def shift_between(replica: Replica, reader: Clock | None, writer: Clock | None, policy: LagPolicy) -> float | None:
+    """The reader's clock minus the writer's, as nearly as it is known; None while the clocks are not compared."""
+    if reader is None or writer is None:
+        return None
+    if replica.node == replica.writer:
+        return 0.0
+    return offset(writer, policy).upper - offset(reader, policy).upper

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from math import isfinite, nan
 
-from snowshed.schemas.records import LagStatus, Marker
+from snowshed.schemas.records import LagStatus, Marker, PositionUnit
 
 __all__ = ["Replica", "Source", "first_newer", "seen", "written"]
 
@@ -27,7 +27,7 @@ class Source:
     row_period: float
     poll_period: float
     position: float
-    """Bytes of log written, as far as this server says."""
+    """Log written, as far as this server says."""
     offset: int
     history: tuple[tuple[float, float], ...]
     """(version, written_at) of rows by ascending version, thinned out towards the past."""
@@ -58,12 +58,22 @@ class Replica:
     position: float
     source_position: float
     offset: int
+    unit: PositionUnit = PositionUnit.BYTES
     newer: float | None = None
     """When, on the writer's clock, the first row newer than `version` was written; None while none is known."""
     status: LagStatus = LagStatus.UNKNOWN
     since: float
     reported: float = 0.0
     news: bool = True
+    condition: str = ""
+    """State of a consumer group in the last report."""
+    pending: tuple[tuple[int, float, float], ...] = ()
+    """Delays of writes that are not yet in the replica's histogram, by bin."""
+    good: float = 0.0
+    bad: float = 0.0
+    """Seconds inside and outside the objective that are not yet in the dataset's budget."""
+    counted: float = 0.0
+    """When these three were last moved there."""
 
 
 def written(source: Source | None, marker: Marker, appended: float, offset: int) -> Source:
@@ -114,12 +124,24 @@ def seen(replica: Replica | None, marker: Marker, appended: float, offset: int) 
         position=_furthest(marker.position),
         source_position=_furthest(marker.source_position),
         offset=offset,
+        unit=marker.unit,
         since=appended,
     )
     if replica is None:
         return new
     newer = replica.newer if (new.version, new.writer) == (replica.version, replica.writer) else None
-    return replace(new, newer=newer, status=replica.status, since=replica.since, reported=replica.reported)
+    return replace(
+        new,
+        newer=newer,
+        status=replica.status,
+        since=replica.since,
+        reported=replica.reported,
+        condition=replica.condition,
+        pending=replica.pending,
+        good=replica.good,
+        bad=replica.bad,
+        counted=replica.counted,
+    )
 
 
 def first_newer(source: Source, version: float) -> float | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import erfc, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,8 @@ class Visibility:
     """S just after each time."""
     spread: Floats
     """Greenwood's sum Σ d/(n·(n − d)) up to each time."""
+    last_at_risk: float
+    """Pairs at risk just before the last of the times."""
     pairs: float
     censored: float
     window: float
@@ -99,8 +102,11 @@ class Visibility:
         exponent = z * np.sqrt(np.where(inside, self.spread, 0.0)) / -np.log(s)
         low = np.where(inside, s ** np.exp(exponent), self.survival)
         high = np.where(inside, s ** np.exp(-exponent), self.survival)
-        if self.survival.size > 1 and self.survival[-1] == 0.0:
-            high[-1] = high[-2]  # Greenwood's variance is not defined where the last pair at risk was seen
+        if self.survival.size and self.survival[-1] == 0.0:
+            # Greenwood's variance is not defined where all that were left at risk were seen. That none of n of them was
+            # seen later bounds the share that is (Clopper and Pearson 1934).
+            later = 1.0 - (erfc(z / sqrt(2.0)) / 2.0) ** (1.0 / self.last_at_risk)
+            high[-1] = later * (high[-2] if self.survival.size > 1 else 1.0)
         return low, np.minimum.accumulate(high) if high.size else high
 
 
@@ -147,6 +153,7 @@ def product_limit(times: Floats, died: Floats, at_risk: Floats, *, censored: flo
         times=times,
         survival=np.asarray(np.cumprod(left / at_risk), np.float64),
         spread=np.asarray(spread, np.float64),
+        last_at_risk=float(at_risk[-1]) if at_risk.size else 0.0,
         pairs=float(died.sum()) + censored,
         censored=censored,
         window=window,

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from snowshed.schemas.errors import ConfigurationError
+from snowshed.streams.plotting.picture import figure
 from snowshed.streams.simulate.queueing import Scenario, Second
 
-__all__ = ["plot_seconds", "require_plotting"]
-
-_FORMATS = (".png", ".svg")
-
-
-def require_plotting(path: Path) -> None:
-    """See that a picture can be drawn, before a long run.
-
-    Raises:
-        ConfigurationError: the library is not installed, or the file's name has another ending.
-    """
-    if path.suffix not in _FORMATS:
-        raise ConfigurationError(f"--plot {path}: the name must end in {' or '.join(_FORMATS)}")
-    if find_spec("matplotlib") is None:
-        raise ConfigurationError('--plot needs matplotlib: pip install "snowshed[plot]"')
+__all__ = ["plot_seconds"]
 
 
 def plot_seconds(path: Path, run: Sequence[Sequence[Second]], scenario: Scenario) -> None:
@@ -36,16 +20,15 @@ def plot_seconds(path: Path, run: Sequence[Sequence[Second]], scenario: Scenario
         run: its seconds, each edge by edge.
         scenario: what was run.
     """
-    figure_module = import_module("matplotlib.figure")
-    figure: Any = figure_module.Figure(figsize=(9, 6), layout="constrained")
-    upper, lower = figure.subplots(2, sharex=True)
+    picture = figure(9, 6)
+    upper, lower = picture.subplots(2, sharex=True)
     _calls(upper, run, scenario)
     _queues(lower, run)
     for axes in (upper, lower):
         if scenario.troubles:
             axes.axvspan(scenario.start, scenario.end, color="tab:red", alpha=0.15, label="trouble")
         axes.legend(loc="upper left", fontsize="small")
-    figure.savefig(path)
+    picture.savefig(path)
 
 
 def _calls(axes: Any, run: Sequence[Sequence[Second]], scenario: Scenario) -> None:

@@ -1,5 +1,6 @@
 """The policy: thresholds, and what services and datasets ask for."""
 
+from snowshed.streams.policy.control import ControlPolicy
 from snowshed.streams.policy.groups import GroupPolicy
 from snowshed.streams.policy.policy import (
     DatasetPolicy,
@@ -13,10 +14,12 @@ from snowshed.streams.policy.policy import (
     ServicePolicy,
 )
 from snowshed.streams.policy.stability import CascadePolicy, ChangePolicy, MetastablePolicy
+from snowshed.streams.policy.statements import StatementPolicy
 
 __all__ = [
     "CascadePolicy",
     "ChangePolicy",
+    "ControlPolicy",
     "DatasetPolicy",
     "DecisionPolicy",
     "EdgePolicy",
@@ -28,4 +31,5 @@ __all__ = [
     "Policy",
     "RetryPolicy",
     "ServicePolicy",
+    "StatementPolicy",
 ]

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from snowshed.schemas.records import DecisionMode
+from snowshed.streams.policy.control import ControlPolicy
+from snowshed.streams.policy.groups import GroupPolicy
 from snowshed.streams.policy.mapping import build
 from snowshed.streams.policy.stability import CascadePolicy, ChangePolicy, MetastablePolicy
+from snowshed.streams.policy.statements import StatementPolicy
 
 __all__ = [
     "DatasetPolicy",
@@ -39,14 +42,32 @@ class HealthPolicy:
     """Floor of the deviation in seconds: schedulers and batching jitter by this much [P]."""
     relative_deviation: float = 0.1
     """Floor of the deviation as a share of the mean interval [P]."""
-    unconfirmed_beats: float = 4.0
-    """Beats from suspicion to conviction when no caller confirms; memberlist's 4 [F]."""
+    unconfirmed_beats: float = 2.0
+    """Beats from suspicion to conviction when no caller confirms, where beats come in time [P; memberlist has 4, F]."""
+    latest: float = 10.0
+    """Most seconds by which late beats may put conviction off [P]."""
     unconfirmed_minimum: float = 2.0
     """Seconds that conviction without confirmation takes at least [P]."""
     confirmed_beats: float = 2.0
     """Beats from suspicion to conviction with full confirmation [P on memberlist's form, F]."""
     confirmations: int = 2
     """Callers whose timeouts or refusals confirm a death in full, k [P]."""
+    gray_growth: float = 5.0
+    """Times the usual share of failing calls from which a caller complains; Panorama's observers [P on F]."""
+    gray_least: float = 0.01
+    """Share of failing calls that passes for usual, however rarely they fail [P]."""
+    gray_most: float = 0.5
+    """Share of failing calls from which a caller complains in any case [P]."""
+    gray_attempts: float = 20.0
+    """Calls in a window below which nothing is judged; Hystrix's 20 [F]."""
+    partition_calls: float = 5.0
+    """Calls a window that must be made on a link before its silence means anything [P]."""
+    flap_half_life: float = 300.0
+    """Seconds in which a node's penalty for having been convicted halves [P; 15 min for routes, RFC 2439]."""
+    flap_hold: float = 2.0
+    """Penalty from which a node that is back still counts as failed; each conviction adds 1 (RFC 2439) [F]."""
+    flap_release: float = 0.75
+    """Penalty below which it is let go (RFC 2439) [F]."""
     correlated_share: float = 0.5
     """Share of a partition's nodes that, silent at once, accuse the observer instead [P]."""
     correlated_nodes: int = 4
@@ -108,6 +129,11 @@ class LagPolicy:
     """Shortest time between two reports of a replica whose status is unchanged [P]."""
     forget: float = 3600.0
     """Time without markers after which a server is forgotten [P]."""
+    visibility_window: float = 3600.0
+    """Time over which delays of writes are kept: at two rows a second, 7200 of them, enough for a 99.9th percentile
+    with a band [P]."""
+    objective: float = 0.999
+    """Share of time that replicas are to be inside their objective; the SRE Workbook's example [F]."""
 
     @property
     def drift(self) -> float:
@@ -176,8 +202,8 @@ class OverloadPolicy:
     """Overload ends below this share of the excess that began it: hysteresis 2:1 [P]."""
     dwell: float = 10.0
     """Shortest time at a level before it may fall [P]."""
-    clean: tuple[float, ...] = (10.0, 20.0)
-    """Seconds without overload before level 1 and level 2 are left [P]."""
+    clean: tuple[float, ...] = (10.0, 20.0, 30.0)
+    """Seconds without overload before each level from 1 to 3 is left [P]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,12 +257,15 @@ class Policy:
     health: HealthPolicy = field(default_factory=HealthPolicy)
     edges: EdgePolicy = field(default_factory=EdgePolicy)
     lag: LagPolicy = field(default_factory=LagPolicy)
+    groups: GroupPolicy = field(default_factory=GroupPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     overload: OverloadPolicy = field(default_factory=OverloadPolicy)
+    control: ControlPolicy = field(default_factory=ControlPolicy)
     decisions: DecisionPolicy = field(default_factory=DecisionPolicy)
     change: ChangePolicy = field(default_factory=ChangePolicy)
     metastable: MetastablePolicy = field(default_factory=MetastablePolicy)
     cascade: CascadePolicy = field(default_factory=CascadePolicy)
+    statements: StatementPolicy = field(default_factory=StatementPolicy)
     services: Mapping[str, ServicePolicy] = field(default_factory=lambda: MappingProxyType({}))
     datasets: Mapping[str, DatasetPolicy] = field(default_factory=lambda: MappingProxyType({}))
 

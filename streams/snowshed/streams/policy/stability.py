@@ -45,6 +45,8 @@ class MetastablePolicy:
     """Share of the throughput that came too late, from which on wasted work sustains a failure [P]."""
     cold: float = 1.2
     """Calls per request, against the usual, from which on a cold cache sustains a failure [P]."""
+    cold_deviations: float = 3.0
+    """Standard deviations that a cache's hit ratio, where callers count hits, lies below the usual to be cold [P]."""
     rise: float = 0.1
     """Growth of the goodput over the hold, as a share of demand, that counts as getting better [P]."""
     drain: float = 0.05

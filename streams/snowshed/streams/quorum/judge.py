@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from snowshed.streams.quorum.member import MemberReport, Role
+from snowshed.schemas.members import MemberReport, Role
 
 __all__ = ["QuorumHealth", "QuorumStatus", "judge"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from snowshed.streams.quorum.member import MemberReport, Role
+from snowshed.schemas.members import MemberReport, Role
 
 __all__ = ["KRaftQuorum", "KRaftReplica", "from_etcd", "from_kraft"]
 

@@ -32,15 +32,16 @@ class Event:
     record: Record
 
 
-def record_scenario(path: Path, events: Iterable[Event], partitions: int) -> int:
+def record_scenario(path: Path, events: Iterable[Event], partitions: int, *, clear: bool = False) -> int:
     """Write events as a broker would keep them; the number of records written.
 
     Args:
         path: the recording; gzipped when its name ends in `.gz`.
         events: in the order of their times.
         partitions: partitions of each topic.
+        clear: whether values are written for people and other tools to read.
     """
-    return write_recording(path, dict.fromkeys(_INPUTS, partitions), _appended(events, partitions))
+    return write_recording(path, dict.fromkeys(_INPUTS, partitions), _appended(events, partitions), clear=clear)
 
 
 def _appended(events: Iterable[Event], partitions: int) -> Iterator[Recorded]:

@@ -22,6 +22,10 @@ class Usual:
     """Completions a second."""
     spread: float = 0.0
     """Standard deviation of the rates, as a share of them."""
+    hit_ratio: float = nan
+    """Share of the requests that a cache answers."""
+    hit_deviation: float = nan
+    """Standard deviation of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,13 @@ class Measured:
     p99: float = nan
     """Of latency; while time-outs prevail, the time-out."""
     queue_delay: float = nan
+    hits: float = nan
+    """Requests that a cache answered; NaN where nobody counts them."""
+
+    @property
+    def hit_ratio(self) -> float:
+        """Share of the requests that a cache answered."""
+        return self.hits / (self.hits + self.first) if self.hits + self.first > 0.0 else nan
 
     @property
     def wanted(self) -> float:

@@ -67,12 +67,19 @@ def shown(window: Measured, usual: Usual, surged: bool, policy: MetastablePolicy
 
 def sustaining(window: Measured, usual: Usual, policy: MetastablePolicy) -> Effect | None:
     """What feeds the trouble: a cold cache before the retries that it causes, and those before the work they waste."""
-    tolerance = window.tolerance(usual.first, usual, policy)
-    if window.cold(usual) >= max(policy.cold, 1.0 + tolerance):
+    if _is_cold(window, usual, policy):
         return Effect.COLD_CACHE
     if window.amplification >= policy.amplification:
         return Effect.RETRIES
     return Effect.WASTED_WORK if window.wasted >= policy.wasted else None
+
+
+def _is_cold(window: Measured, usual: Usual, policy: MetastablePolicy) -> bool:
+    """By the cache's own hits where they are counted, else by calls per request."""
+    if not isnan(window.hit_ratio) and not isnan(usual.hit_ratio):
+        return window.hit_ratio < usual.hit_ratio - policy.cold_deviations * usual.hit_deviation
+    tolerance = window.tolerance(usual.first, usual, policy)
+    return window.cold(usual) >= max(policy.cold, 1.0 + tolerance)
 
 
 def _continued(held: Course, phase: Phase, window: Measured, policy: MetastablePolicy) -> Course:

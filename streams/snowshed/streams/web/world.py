@@ -21,6 +21,7 @@ from snowshed.schemas.records import (
     NodeHealth,
     Record,
     ServiceHealth,
+    StatementHealth,
 )
 
 __all__ = ["CLOSED_INCIDENTS", "FORGOTTEN_AFTER", "SECTIONS", "STALE_AFTER", "View", "World"]
@@ -32,14 +33,15 @@ FORGOTTEN_AFTER = 3600.0
 CLOSED_INCIDENTS = 50
 """Closed incidents that are kept, newest first."""
 
-Fact = NodeHealth | EdgeHealth | ServiceHealth | Lag | Incident | Decision
-F = TypeVar("F", NodeHealth, EdgeHealth, ServiceHealth, Lag, Incident, Decision)
+Fact = NodeHealth | EdgeHealth | ServiceHealth | StatementHealth | Lag | Incident | Decision
+F = TypeVar("F", NodeHealth, EdgeHealth, ServiceHealth, StatementHealth, Lag, Incident, Decision)
 
 SECTIONS: Mapping[type[Fact], str] = MappingProxyType(
     {
         NodeHealth: "nodes",
         EdgeHealth: "edges",
         ServiceHealth: "services",
+        StatementHealth: "statements",
         Lag: "lag",
         Incident: "incidents",
         Decision: "decisions",
@@ -88,6 +90,9 @@ class View:
             ],
             "services": [
                 _observed(one, now) for one in sorted(self.of(ServiceHealth), key=_service_order) if _lives(one, now)
+            ],
+            "statements": [
+                _row(one) for one in sorted(self.of(StatementHealth), key=_database_order) if _lives(one, now)
             ],
             "lag": [_observed(lag, now) for lag in sorted(self.of(Lag), key=_lag_order) if _lives(lag, now)],
             "incidents": [_row(incident) for incident in sorted(self.of(Incident), key=_incident_order)],
@@ -171,7 +176,7 @@ def _is_closed(record: Record) -> bool:
     return isinstance(record, Incident) and record.status is IncidentStatus.CLOSED
 
 
-def _lives(fact: NodeHealth | EdgeHealth | ServiceHealth | Lag, now: float) -> bool:
+def _lives(fact: NodeHealth | EdgeHealth | ServiceHealth | StatementHealth | Lag, now: float) -> bool:
     return now - fact.observed_at <= FORGOTTEN_AFTER
 
 
@@ -213,6 +218,10 @@ def _edge_order(edge: EdgeHealth) -> tuple[str, ...]:
 
 def _service_order(service: ServiceHealth) -> tuple[str, ...]:
     return service.domain, service.service
+
+
+def _database_order(statements: StatementHealth) -> tuple[str, ...]:
+    return statements.domain, statements.callee
 
 
 def _lag_order(lag: Lag) -> tuple[str, ...]:

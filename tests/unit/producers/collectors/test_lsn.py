@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowshed.producers.collectors.postgres.lsn import SourcePosition, lsn_bytes
+from snowshed.producers.collectors.position import SourcePosition
+from snowshed.producers.collectors.postgres.lsn import lsn_bytes
 
 
 @given(st.integers(0, 2**53))

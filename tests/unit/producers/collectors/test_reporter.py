@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from math import isnan
+
 from snowshed.producers.collectors import CallTiming, CallTimings, Reporter, RowSeen, RowWritten
+from snowshed.producers.collectors.base import GroupSeen, PartitionBehind, QuorumSeen
 from snowshed.producers.collectors.host import host_node
 from snowshed.producers.testing import MemoryTransport
 from snowshed.producers.transport import TransportStats
-from snowshed.schemas.records import Marker, ReplicaRole, TimingBatch
+from snowshed.schemas.members import MemberReport, Role
+from snowshed.schemas.records import GroupProgress, Marker, QuorumAnswers, ReplicaRole, TimingBatch
 
 
 def _reporter() -> tuple[Reporter, MemoryTransport]:
@@ -68,3 +72,24 @@ def test_timings_travel_under_their_callee_with_the_telemetry_lost_so_far() -> N
     assert (sent.topic, sent.key) == ("timings", "orders")
     assert isinstance(sent.record, TimingBatch)
     assert sent.record.lost == 7
+
+
+def test_a_look_at_a_group_and_a_round_of_answers_become_records_by_column() -> None:
+    reporter, transport = _reporter()
+    worst = PartitionBehind(place="orders/0", committed=None, end=7, owned=True)
+    reporter.report(
+        GroupSeen(dataset="orders", group="g", asked=1.0, answered=2.0, period=1.0, partitions=3, lag=9, worst=(worst,))
+    )
+    leader = MemberReport(member="z1", at=1.0, role=Role.LEADER, in_sync=2, pending=0)
+    answers = (leader, MemberReport(member="z2", at=1.0, role=Role.FOLLOWER))
+    voters = ("z1", "z2", "z3")
+    reporter.report(
+        QuorumSeen(dataset="zk", system="zookeeper", asked_at=1.0, period=1.0, voters=voters, reports=answers)
+    )
+    look, quorum = (sent.record for sent in transport.sent)
+    assert [(sent.topic, sent.key) for sent in transport.sent] == [("markers", "orders"), ("markers", "zk")]
+    assert isinstance(look, GroupProgress)
+    assert (look.place, look.committed, look.end, look.owned) == (("orders/0",), (-1.0,), (7.0,), (1.0,))
+    assert isinstance(quorum, QuorumAnswers)
+    assert (quorum.voters, quorum.role, quorum.in_sync[0]) == (voters, ("leader", "follower"), 2.0)
+    assert isnan(quorum.in_sync[1])

@@ -124,6 +124,13 @@ def test_the_table_shows_every_kind_of_fact() -> None:
         assert part in text
 
 
+def test_a_replicas_visibility_budget_and_state_are_shown() -> None:
+    said = replace(LAG, pairs=600.0, censored_share=0.05, t50=0.04, t99=1.5, stale_share=0.002, burn=20.0)
+    text = shown(replace(said, budget_left=0.4, alert="page", condition="stop"))
+    for part in ("40 ms / 1.5 s / ?", "5.0%", "0.2%", "40% (page)", "stop"):
+        assert part in text
+
+
 def test_names_are_shown_as_they_are_and_never_read_as_markup() -> None:
     assert "[red]a" in shown(NODE)
 

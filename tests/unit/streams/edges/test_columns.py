@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, nan
+from math import inf, isnan, nan
 from typing import Any, cast
 
 import numpy as np
@@ -52,6 +52,7 @@ def batches(draw: st.DrawFn) -> TimingBatch:
         latency_end=tuple(float(sum(lengths[: row + 1])) for row in range(rows)),
         latency_bucket=tuple(draw(st.lists(st.integers(0, 300).map(float), min_size=buckets, max_size=buckets))),
         latency_count=tuple(draw(st.lists(number.map(_halved), min_size=buckets, max_size=buckets))),
+        cache_hits=draw(st.sampled_from([(), (2.0,) * rows])),
         slow=tuple(
             draw(
                 st.lists(
@@ -87,6 +88,11 @@ def assert_read_as_decoded(values: list[bytes | None]) -> None:
         assert columns.urgent[message] is record.urgent
         rows = slice(first_row, first_row + len(record.caller))
         assert (columns.message_of_row[rows] == message).all()
+        hits = columns.hits[rows].tolist() if columns.hits.size else [nan] * len(record.caller)
+        assert [-1.0 if isnan(count) else count for count in hits] == list(record.cache_hits or (-1.0,) * len(hits))
+        for index, statement in zip(columns.statement_of_row[rows].tolist(), record.statement, strict=False):
+            text = record.strings[int(statement)] if statement < len(record.strings) else ""
+            assert (columns.statements[index][0] if index >= 0 else "") == text
         callers = [columns.callers[int(index)] for index in columns.caller_of_row[rows].tolist()]
         assert callers == [record.strings[int(index)] for index in record.caller]
         for index, name in enumerate(NUMBERS):

@@ -64,7 +64,7 @@ def report(
     rows: int = 1,
 ) -> TimingBatch:
     callers = (caller,) * rows if isinstance(caller, str) else tuple(caller)
-    strings = tuple(dict.fromkeys(callers))
+    strings = tuple(dict.fromkeys((*callers, "")))
     count = len(callers)
     attempts = first + retries
     sketch = LatencySketch()
@@ -73,6 +73,8 @@ def report(
     columns: dict[str, Any] = dict.fromkeys(COLUMNS, (0.0,) * count)
     columns |= {
         "caller": tuple(float(strings.index(name)) for name in callers),
+        "operation": (float(strings.index("")),) * count,
+        "statement": (float(strings.index("")),) * count,
         "first": (first,) * count,
         "attempts": (attempts,) * count,
         "ok": (attempts if ok is None else ok,) * count,

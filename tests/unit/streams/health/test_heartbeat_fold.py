@@ -160,13 +160,30 @@ def test_an_end_seen_before_a_newer_beat_is_ignored() -> None:
 
 @settings(deadline=None)
 @given(st.permutations(range(1, 12)), st.lists(st.integers(1, 11), max_size=10))
-def test_duplicates_and_late_beats_change_nothing(order: list[int], again: list[int]) -> None:
+def test_duplicates_and_late_beats_change_nothing_but_how_late_beats_have_been(
+    order: list[int], again: list[int]
+) -> None:
     clean, messy = Partition(), Partition()
     run(clean, "a", 1, 12)
     run(messy, "a", 1, 12)
     now = START + 6.02
     assert messy.step(now, [(now, beat("a", number)) for number in [*order, *again]]) == ()
-    assert messy.state == clean.state
+    assert messy.state["a"]._replace(lateness=0.0) == clean.state["a"]
+
+
+def test_a_node_whose_beats_come_late_is_convicted_later_by_as_much() -> None:
+    waits: list[float] = []
+    for late in (0.0, 1.5):
+        partition = Partition()
+        run(partition, "ab", 1, 40)
+        now = START + 20.51 + late
+        partition.step(now, [(now, beat("b", 41))])
+        for number in range(42, 60):
+            now = START + number * 0.5 + 0.01
+            partition.step(now, [(now, beat(node, number)) for node in "ab"])
+        dead = [at for at, node, status in watch(partition, now, now + 10.0) if (node, status) == ("b", "dead")]
+        waits += dead[:1]
+    assert waits[1] - waits[0] == pytest.approx(1.5, abs=0.2)
 
 
 def test_a_restart_learns_its_intervals_afresh_and_stays_alive() -> None:

@@ -238,6 +238,9 @@ def test_ticks_with_nothing_due_are_empty_and_silent_servers_are_forgotten() -> 
     tick = Batch(0, 0, 0, 1, START + 10.05, True, 0.0, partition.fold.decode([]).records)
     assert partition.fold.step(partition.state, tick).empty
     partition.step(START + 4000)
+    partition.step(START + 8000)
+    assert set(partition.state) == {"budget/orders"}
+    partition.step(START + 4000 + 31 * 86_400)
     assert partition.state == {}
 
 

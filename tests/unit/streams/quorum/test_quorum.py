@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snowshed.producers.collectors.zookeeper.answers import from_mntr, from_srvr
 from snowshed.streams.quorum import MemberReport, QuorumHealth, QuorumStatus, Role, judge
 from snowshed.streams.quorum.raft import KRaftQuorum, KRaftReplica, from_etcd, from_kraft
-from snowshed.streams.quorum.zookeeper import from_mntr, from_srvr
 
 NOW = 1_700_000_000.0
 THREE = ("a", "b", "c")

@@ -9,7 +9,7 @@ from math import nan
 
 from tests.unit.streams.cascade.domain_script import START, Domain, edges
 
-from snowshed.schemas.records import Incident, IncidentStatus
+from snowshed.schemas.records import EdgeObservations, Incident, IncidentStatus
 from snowshed.streams.policy import Policy
 from snowshed.streams.simulate.queueing import Scenario, Second
 from snowshed.streams.stability.course import CALM, Effect, Phase, Verdict
@@ -109,17 +109,26 @@ def _calm(rows: list[Second]) -> dict[str, float]:
     }
 
 
+def calm_of(before: Iterable[tuple[Second, ...]]) -> dict[tuple[str, str], dict[str, float]]:
+    """Level 1's baselines of each edge, from calm seconds; the first ten warm up."""
+    return {(rows[0].caller, rows[0].callee): _calm(list(rows[10:])) for rows in zip(*before, strict=True)}
+
+
+def observed(second: tuple[Second, ...], calm: Mapping[tuple[str, str], Mapping[str, float]]) -> EdgeObservations:
+    """What level 1 would have said of a second."""
+    return edges(second[0].at, *[_row(row, calm[row.caller, row.callee]) for row in second])
+
+
 def folded(
     scenario: Scenario, seed: int, policy: Policy | None = None
 ) -> Iterator[tuple[tuple[Second, ...], list[Incident], Domain]]:
     """Each second, the incidents opened in it, and the domain; level 1's baselines are those of the calm seconds."""
     run = scenario.run(seed)
     before = list(islice(run, _CALM_SECONDS))
-    calm = {(rows[0].caller, rows[0].callee): _calm(list(rows[10:])) for rows in zip(*before, strict=True)}
+    calm = calm_of(before)
     domain = Domain(policy)
     for second in [*before, *run]:
-        rows = [_row(row, calm[row.caller, row.callee]) for row in second]
-        emissions = domain.step(second[0].at, edges(second[0].at, *rows))
+        emissions = domain.step(second[0].at, observed(second, calm))
         records = [emission.record for emission in emissions]
         opened = [
             record

@@ -36,7 +36,7 @@ def told(*records: object) -> World:
 
 def test_a_fleet_is_shown_by_section() -> None:
     view = told(*fleet(NOW)).view().snapshot(NOW)
-    assert [len(view[section]) for section in SECTIONS.values()] == [19, 11, 2, 3, 3, 2]
+    assert [len(view[section]) for section in SECTIONS.values()] == [19, 11, 2, 0, 3, 3, 2]
     assert view["detector"] == {"lag": 0.02, "observed_at": NOW}
 
 

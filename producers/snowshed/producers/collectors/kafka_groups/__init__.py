@@ -3,5 +3,6 @@
 from snowshed.producers.collectors.kafka_groups.collector import ConsumerGroup
 from snowshed.producers.collectors.kafka_groups.look import GroupLook, PartitionLook
 from snowshed.producers.collectors.kafka_groups.session import GroupSession
+from snowshed.producers.collectors.kafka_groups.target import GroupTarget
 
-__all__ = ["ConsumerGroup", "GroupLook", "GroupSession", "PartitionLook"]
+__all__ = ["ConsumerGroup", "GroupLook", "GroupSession", "GroupTarget", "PartitionLook"]

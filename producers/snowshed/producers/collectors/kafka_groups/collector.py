@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from snowshed.producers.collectors.base import Clock, Reading, RowSeen, RowWritten
+from snowshed.producers.collectors.base import Clock, GroupSeen, PartitionBehind, Reading, RowSeen, RowWritten
+from snowshed.producers.collectors.kafka_groups.look import GroupLook, furthest_behind
 from snowshed.producers.collectors.kafka_groups.rounds import Rounds
 from snowshed.producers.collectors.kafka_groups.session import GroupSession
 
@@ -12,6 +13,9 @@ __all__ = ["SYSTEM", "ConsumerGroup"]
 
 SYSTEM = "kafka"
 """The `system` of markers taken here."""
+
+_WORST = 8
+"""Partitions reported one by one: a group is judged by its worst, and what level 1 remembers stays small."""
 
 
 class ConsumerGroup:
@@ -70,8 +74,27 @@ class ConsumerGroup:
                 row_period=self.period,
                 poll_period=self.period,
             ),
+            _progress(self._dataset, look, self.period),
         ]
 
     def close(self) -> None:
         """Give up the connection."""
         self._session.close()
+
+
+def _progress(dataset: str, look: GroupLook, period: float) -> GroupSeen:
+    return GroupSeen(
+        dataset=dataset,
+        group=look.group,
+        asked=look.ends_asked,
+        answered=look.answered,
+        period=period,
+        partitions=len(look.partitions),
+        lag=sum(part.lag for part in look.partitions),
+        worst=tuple(
+            PartitionBehind(
+                place=f"{part.topic}/{part.partition}", committed=part.committed, end=part.end, owned=part.owned
+            )
+            for part in furthest_behind(look, _WORST)
+        ),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["GroupLook", "PartitionLook"]
+__all__ = ["GroupLook", "PartitionLook", "furthest_behind"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,11 @@ class PartitionLook:
     owned: bool
     """Whether a member of the group has the partition assigned."""
 
+    @property
+    def lag(self) -> int:
+        """Records between what is committed and the end."""
+        return max(0, self.end - (self.committed or 0))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupLook:
@@ -32,3 +37,8 @@ class GroupLook:
     answered: float
     """After the ends had been answered."""
     partitions: tuple[PartitionLook, ...]
+
+
+def furthest_behind(look: GroupLook, count: int) -> tuple[PartitionLook, ...]:
+    """The partitions that are furthest behind, furthest first."""
+    return tuple(sorted(look.partitions, key=lambda part: (-part.lag, part.topic, part.partition))[:count])

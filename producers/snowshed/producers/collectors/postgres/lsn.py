@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from math import isnan, nan
+from math import nan
 
-__all__ = ["SourcePosition", "lsn_bytes"]
+__all__ = ["lsn_bytes"]
 
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 
@@ -24,19 +24,3 @@ def lsn_bytes(text: str | None) -> float:
     if match is None:
         raise ValueError(f"{text!r} is not a position in PostgreSQL's log, such as 16/B374D848")
     return float((int(match[1], 16) << 32) + int(match[2], 16))
-
-
-class SourcePosition:
-    """The furthest position of a source that any collector of this process has learned; NaN before the first.
-
-    Safe to share between threads: a value that loses a race is at most one poll old.
-    """
-
-    def __init__(self) -> None:
-        self.value = nan
-
-    def learn(self, position: float) -> float:
-        """Take note of a position, NaN included, and give the furthest known one."""
-        if not position <= self.value and not isnan(position):
-            self.value = position
-        return self.value

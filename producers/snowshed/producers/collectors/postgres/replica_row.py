@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from snowshed.producers.collectors.base import Clock, Reading, RowSeen
-from snowshed.producers.collectors.postgres.lsn import SourcePosition, lsn_bytes
+from snowshed.producers.collectors.position import SourcePosition
+from snowshed.producers.collectors.postgres.lsn import lsn_bytes
 from snowshed.producers.collectors.postgres.session import QueryFailed, Session
 from snowshed.producers.collectors.postgres.source_row import SYSTEM
 from snowshed.schemas.errors import ConfigurationError, ServerUnavailable

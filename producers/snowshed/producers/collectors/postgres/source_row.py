@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from snowshed.producers.collectors.base import Clock, Reading, RowWritten
-from snowshed.producers.collectors.postgres.lsn import SourcePosition, lsn_bytes
+from snowshed.producers.collectors.position import SourcePosition
+from snowshed.producers.collectors.postgres.lsn import lsn_bytes
 from snowshed.producers.collectors.postgres.session import QueryFailed, Session
 from snowshed.schemas.errors import ConfigurationError
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from snowshed.producers._log import ForkSafeLog
 from snowshed.producers.collectors.base import Clock, Reading
-from snowshed.producers.collectors.postgres.lsn import SourcePosition, lsn_bytes
+from snowshed.producers.collectors.position import SourcePosition
+from snowshed.producers.collectors.postgres.lsn import lsn_bytes
 from snowshed.producers.collectors.postgres.session import Session
 
 __all__ = ["Change", "Standbys", "changes"]

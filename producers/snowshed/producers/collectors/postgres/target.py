@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from snowshed.producers.collectors.base import Collector
+from snowshed.producers.collectors.position import SourcePosition
 from snowshed.producers.collectors.postgres.dsn import redact
-from snowshed.producers.collectors.postgres.lsn import SourcePosition
 from snowshed.producers.collectors.postgres.replica_row import READER_SETTINGS, ReplicaRow
 from snowshed.producers.collectors.postgres.session import Session
 from snowshed.producers.collectors.postgres.source_row import WRITER_SETTINGS, SourceRow

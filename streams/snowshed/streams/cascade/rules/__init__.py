@@ -13,9 +13,13 @@ from snowshed.streams.cascade.rules import (
     blindness,
     capacity_loss,
     cascade,
+    consumer_group,
+    gray_failure,
     metastable,
     node_failed,
     overload,
+    partition,
+    quorum,
     replica_lag,
     retry_amplification,
 )
@@ -36,9 +40,13 @@ class Rule:
 RULES: Mapping[IncidentKind, Rule] = {
     IncidentKind.NODE_FAILED: Rule(node_failed.RULE, node_failed.judge, node_failed.ending),
     IncidentKind.REPLICA_LAG: Rule(replica_lag.RULE, replica_lag.judge, replica_lag.ending),
+    IncidentKind.CONSUMER_GROUP: Rule(consumer_group.RULE, consumer_group.judge, consumer_group.ending),
+    IncidentKind.QUORUM: Rule(quorum.RULE, quorum.judge, quorum.ending),
     IncidentKind.RETRY_AMPLIFICATION: Rule(
         retry_amplification.RULE, retry_amplification.judge, retry_amplification.ending
     ),
+    IncidentKind.GRAY_FAILURE: Rule(gray_failure.RULE, gray_failure.judge, gray_failure.ending),
+    IncidentKind.PARTITION: Rule(partition.RULE, partition.judge, partition.ending),
     IncidentKind.METASTABLE: Rule(metastable.RULE, metastable.judge, metastable.ending),
     IncidentKind.CAPACITY_LOSS: Rule(capacity_loss.RULE, capacity_loss.judge, capacity_loss.ending),
     IncidentKind.CASCADE: Rule(cascade.RULE, cascade.judge, cascade.ending),

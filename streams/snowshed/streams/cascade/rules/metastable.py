@@ -64,7 +64,7 @@ def _finding(standing: Standing, board: Board, policy: Policy) -> Finding:
         causes=(Cause(name=effect.value, score=_CONFIDENCE),),
         evidence=tuple(_evidence(standing, found, policy)),
         confidence=_CONFIDENCE,
-        settings=(budget(service, policy.retry, why),),
+        settings=(budget(board, service, policy.retry, why),),
     )
 
 

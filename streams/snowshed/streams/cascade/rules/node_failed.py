@@ -8,7 +8,7 @@ when the share of its calls that time out, fail or are refused exceeds five time
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isnan, log
+from math import exp2, isnan, log
 
 from snowshed.schemas.records import IncidentKind, Liveness
 from snowshed.streams.cascade.board import Board
@@ -17,7 +17,7 @@ from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.views import EdgeView, NodeView
 from snowshed.streams.policy import HealthPolicy, Policy
 
-__all__ = ["RULE", "confirms", "ending", "judge", "patience"]
+__all__ = ["RULE", "confirms", "ending", "judge", "patience", "penalty"]
 
 RULE = "node-failed/1"
 
@@ -43,6 +43,11 @@ def confirms(edge: EdgeView, since: float) -> bool:
     return edge.observed_at >= since and failed >= 1.0 and share > max(_GROWTH * usual_share, _LEAST)
 
 
+def penalty(view: NodeView, now: float, policy: HealthPolicy) -> float:
+    """What is left of a node's penalty, which halves every `flap_half_life` seconds."""
+    return view.penalty * exp2(-max(now - view.charged, 0.0) / policy.flap_half_life)
+
+
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """Nodes that are dead by level 1's verdict, or by their callers'."""
     for node, view in board.nodes.items():
@@ -50,6 +55,8 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
         witnesses = [edge for edge in board.callees.get(health.service, ()) if confirms(edge, health.since)]
         if health.status is Liveness.DEAD or _convicted(board, view, len(witnesses), policy, now):
             yield _finding(node, view, witnesses)
+        elif health.status is Liveness.ALIVE and _flaps(board, view, policy.health, now):
+            yield _flapping(node, view, now, policy.health)
 
 
 def ending(board: Board, case: Case) -> Ending:
@@ -72,6 +79,32 @@ def _convicted(board: Board, view: NodeView, witnesses: int, policy: Policy, now
     if board.is_open(IncidentKind.NODE_FAILED, health.node):
         return True
     return witnesses > 0 and now >= health.since + patience(witnesses, health.interval, policy.health)
+
+
+def _flaps(board: Board, view: NodeView, policy: HealthPolicy, now: float) -> bool:
+    """Whether a node that is back has died so often that its return is not believed yet."""
+    if view.penalty < policy.flap_hold or not board.is_open(IncidentKind.NODE_FAILED, view.health.node):
+        return False
+    return penalty(view, now, policy) >= policy.flap_release
+
+
+def _flapping(node: str, view: NodeView, now: float, policy: HealthPolicy) -> Finding:
+    health = view.health
+    return Finding(
+        kind=IncidentKind.NODE_FAILED,
+        subject=node,
+        domain=health.domain,
+        rule=RULE,
+        severity="warning",
+        summary=f"Node {node} of {health.service} flaps: it is back, and has died too often to be believed.",
+        members=(node,),
+        evidence=(
+            view.place.evidence(
+                f"penalty of {node}", penalty(view, now, policy), policy.flap_release, "convictions", health.observed_at
+            ),
+        ),
+        confidence=_UNCONFIRMED,
+    )
 
 
 def _finding(node: str, view: NodeView, witnesses: list[EdgeView]) -> Finding:

@@ -8,7 +8,7 @@ it waits for another bad one, with a short queue of its own, is a victim: its in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isnan
+from math import isnan, nan
 
 from snowshed.schemas.records import Cause, DecisionKind, Evidence, IncidentKind, ScopeKind
 from snowshed.streams.cascade.board import Board
@@ -20,6 +20,7 @@ from snowshed.streams.cascade.views import EdgeView, Streak, extended
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import OverloadPolicy, Policy
+from snowshed.streams.stability.course import STABLE, Verdict
 
 __all__ = ["RULE", "ending", "excess", "judge", "noted", "situation"]
 
@@ -55,17 +56,30 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
     bad = [edge for edge in edges if edge.overloaded.lasts(limits.hold) and edge.excess > 1.0]
     busy = [edge for edge in edges if edge.window.attempts >= limits.minimum_attempts]
     attempts = sum(edge.window.attempts for edge in edges)
+    rejected = sum(edge.window.rejected for edge in edges)
+    delays = [edge.window.queue_delay_mean for edge in edges if not isnan(edge.window.queue_delay_mean)]
+    domain = edges[0].domain if edges else policy.domain_of(callee)
+    waits = culprits(board, callee, policy)
+    standing = board.services.get(callee)
+    judgement = standing.judgement if standing else STABLE
     return Situation(
         callee=callee,
-        domain=edges[0].domain if edges else policy.domain_of(callee),
+        domain=domain,
         overloaded=any(_queues(edge, limits) for edge in bad) or (bool(bad) and 2 * len(bad) >= len(busy)),
         clear=all(edge.excess < limits.exit_ratio for edge in edges),
         excess=max((edge.excess for edge in edges), default=0.0),
-        reject_ratio=sum(edge.window.rejected for edge in edges) / attempts if attempts else 0.0,
+        reject_ratio=rejected / attempts if attempts else 0.0,
         usual_rate=sum(_usual_rate(edge) for edge in edges),
         reporters=sum(edge.window.reporters for edge in edges),
         observed_at=max((edge.observed_at for edge in edges), default=now),
-        may_cut=not policy.protects(callee) and not culprits(board, callee, policy),
+        may_cut=not policy.protects(callee) and not waits,
+        queue_delay=max(delays, default=nan),
+        ok_share=sum(edge.window.ok for edge in edges) / max(attempts - rejected, 1.0),
+        trigger=_trigger(board, domain, callee),
+        metastable=judgement.verdict is Verdict.METASTABLE and not waits,
+        effect=judgement.effect,
+        capacity=standing.throughput if standing else nan,
+        cold=judgement.cold >= policy.metastable.cold,
     )
 
 
@@ -81,6 +95,13 @@ def culprits(board: Board, callee: str, policy: Policy) -> list[EdgeView]:
         and (edge.overloaded.lasts(limits.hold) or edge.amplified.lasts(policy.retry.hold))
     ]
     return sorted(outward, key=_worst)
+
+
+def _trigger(board: Board, domain: str, callee: str) -> str:
+    """The callee or the edge into it with which a declared cascade began; empty where none did."""
+    case = board.cases.get((IncidentKind.CASCADE, domain))
+    first = case.incident.causes[0].name if case and case.incident.causes else ""
+    return first if first.rpartition(">")[2] == callee else ""
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
@@ -148,7 +169,7 @@ def _finding(board: Board, throttle: Throttle, edges: list[EdgeView], policy: Po
         causes=tuple(causes) or (Cause(name=callee, score=1.0),),
         evidence=evidence,
         confidence=_CONFIDENCE,
-        settings=tuple(_settings(throttle, policy)),
+        settings=tuple(_settings(board, throttle, policy)),
     )
 
 
@@ -170,10 +191,12 @@ def _summary(callee: str, because: str, edges: list[EdgeView], policy: OverloadP
     return f"{callee} recovers{because}: {said or 'its callers have fallen silent'}."
 
 
-def _settings(throttle: Throttle, policy: Policy) -> Iterator[Setting]:
+def _settings(board: Board, throttle: Throttle, policy: Policy) -> Iterator[Setting]:
     callee = throttle.callee
     reason = f"{callee} is overloaded"
-    yield budget(callee, policy.retry, reason)
+    if throttle.programme is not None:
+        reason = f"{callee} does not recover by itself, {throttle.programme.stage.value}"
+    yield budget(board, callee, policy.retry, reason)
     if policy.protects(callee):
         return
     yield Setting(
@@ -184,15 +207,33 @@ def _settings(throttle: Throttle, policy: Policy) -> Iterator[Setting]:
         reason=f"{reason}: degrade level {throttle.level}",
         degrade_level=throttle.level,
     )
+    if throttle.p_reject > 0.0:
+        yield _breaker(throttle)
     if throttle.cuts:
-        cap = throttle.multiplier * throttle.usual_rate
-        yield Setting(
-            scope=callee,
-            scope_kind=ScopeKind.SERVICE,
-            kind=DecisionKind.RATE,
-            rule="cut-rate/1",
-            reason=f"{reason}: {throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second",
-            rate_multiplier=throttle.multiplier,
-            absolute_cap=cap,
-            per_instance_fallback=cap / max(throttle.reporters, 1.0),
-        )
+        yield _rate(throttle, reason)
+
+
+def _breaker(throttle: Throttle) -> Setting:
+    scope = throttle.trigger or throttle.callee
+    return Setting(
+        scope=scope,
+        scope_kind=ScopeKind.EDGE if ">" in scope else ScopeKind.SERVICE,
+        kind=DecisionKind.BREAKER,
+        rule="break/1",
+        reason=f"a cascade began with {scope}, which is left {throttle.passing:.0%} of its calls",
+        p_reject=throttle.p_reject,
+    )
+
+
+def _rate(throttle: Throttle, reason: str) -> Setting:
+    cap = throttle.multiplier * throttle.usual_rate
+    return Setting(
+        scope=throttle.callee,
+        scope_kind=ScopeKind.SERVICE,
+        kind=DecisionKind.RATE,
+        rule="cut-rate/1",
+        reason=f"{reason}: {throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second",
+        rate_multiplier=throttle.multiplier,
+        absolute_cap=cap,
+        per_instance_fallback=cap / max(throttle.reporters, 1.0),
+    )

@@ -35,7 +35,7 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     for dataset, servers in board.datasets.items():
         setting = None if policy.protects_dataset(dataset) else _setting(dataset, servers)
         for server in servers:
-            if server.lag.status is not LagStatus.FRESH:
+            if server.lag.status is not LagStatus.FRESH and not server.is_quorum:
                 yield _finding(server, setting)
 
 

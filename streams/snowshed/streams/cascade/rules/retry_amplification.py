@@ -65,7 +65,7 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
         recent = [edge for edge in edges if now < edge.amplified.last + policy.retry.clean and edge.amplified.last]
         lasting = [edge for edge in recent if edge.amplified.lasts(policy.retry.hold)]
         if lasting or (recent and board.is_open(IncidentKind.RETRY_AMPLIFICATION, callee)):
-            yield _finding(callee, lasting or recent, policy)
+            yield _finding(board, callee, lasting or recent, policy)
 
 
 def ending(board: Board, case: Case) -> Ending:
@@ -74,16 +74,18 @@ def ending(board: Board, case: Case) -> Ending:
     return Ending(f"Callers of {case.incident.subject} no longer pile up retries.")
 
 
-def budget(callee: str, policy: RetryPolicy, reason: str) -> Setting:
-    """The setting that cuts retries to a callee."""
+def budget(board: Board, callee: str, policy: RetryPolicy, reason: str) -> Setting:
+    """The setting that cuts retries to a callee, by its degrade level."""
+    throttle = board.throttles.get(callee)
+    forbidden = throttle is not None and throttle.forbids_retries
     return Setting(
         scope=callee,
         scope_kind=ScopeKind.SERVICE,
         kind=DecisionKind.RETRY,
         rule="cut-retries/1",
         reason=reason,
-        retry_budget=policy.budget,
-        attempt_cap=policy.attempt_cap,
+        retry_budget=0.0 if forbidden else policy.budget,
+        attempt_cap=1 if forbidden else policy.attempt_cap,
     )
 
 
@@ -94,7 +96,7 @@ def _flat(window: EdgeWindow, baseline: Baseline, policy: RetryPolicy) -> bool:
     return window.first / window.span <= baseline.first_rate * (1.0 + max(policy.flat, noise))
 
 
-def _finding(callee: str, edges: list[EdgeView], policy: Policy) -> Finding:
+def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -> Finding:
     factors = {edge.name: factor(edge.window, edge.samples, policy.retry) for edge in edges}
     retries = {edge.window.caller: max(edge.window.attempts - edge.window.first, 0.0) for edge in edges}
     total = sum(retries.values()) or 1.0
@@ -118,5 +120,5 @@ def _finding(callee: str, edges: list[EdgeView], policy: Policy) -> Finding:
             for edge in ordered[:_SHOWN]
         ),
         confidence=_CONFIDENCE,
-        settings=(budget(callee, policy.retry, f"callers retry {callee} more than it can bear"),),
+        settings=(budget(board, callee, policy.retry, f"callers retry {callee} more than it can bear"),),
     )

@@ -2,10 +2,10 @@
 
 from snowshed.streams.simulate.queueing.calibrated import calibrated
 from snowshed.streams.simulate.queueing.catalogue import NAMED
-from snowshed.streams.simulate.queueing.corpus import write_corpus
+from snowshed.streams.simulate.queueing.intervals import write_intervals
 from snowshed.streams.simulate.queueing.scenario import Scenario
 from snowshed.streams.simulate.queueing.seconds import Second
 from snowshed.streams.simulate.queueing.summary import Summary, summarize
 from snowshed.streams.simulate.queueing.telemetry import telemetry
 
-__all__ = ["NAMED", "Scenario", "Second", "Summary", "calibrated", "summarize", "telemetry", "write_corpus"]
+__all__ = ["NAMED", "Scenario", "Second", "Summary", "calibrated", "summarize", "telemetry", "write_intervals"]

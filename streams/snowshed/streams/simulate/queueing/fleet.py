@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-__all__ = ["Budget", "Cache", "Fleet", "Link", "Load", "Retries", "Service", "Shedding"]
+__all__ = ["Budget", "Cache", "Dataset", "Fleet", "Link", "Load", "Retries", "Service", "Shedding"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +103,27 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Replicated data: a source that is written to all the time, and replicas that apply what it writes."""
+
+    name: str
+    service: str
+    """The service whose first node measures it."""
+    replicas: tuple[str, ...]
+    delay: float = 0.1
+    """Seconds from a write to its being applied."""
+    catch_up: float = 3.0
+    """How much faster than it is written a replica applies what it has missed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """A call graph without cycles, and what comes in."""
+    """A call graph without cycles, what comes in, and what is replicated."""
 
     services: tuple[Service, ...]
     links: tuple[Link, ...]
     loads: tuple[Load, ...]
+    datasets: tuple[Dataset, ...] = ()
 
     @property
     def entries(self) -> frozenset[tuple[str, str]]:

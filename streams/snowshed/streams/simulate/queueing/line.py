@@ -58,11 +58,9 @@ class Line:
         self._retries = Persistence(link.retries, self._chance)
         self._in_flight = 0
         self._ends: list[float] = []
-        self._cuts = tuple(
-            each
-            for each in world.troubles
-            if isinstance(each, Partition) and (each.caller, each.callee) == (link.caller, link.callee)
-        )
+        own = [each for each in world.troubles if isinstance(each, Partition) and _befalls(each, link)]
+        self._cuts = tuple(each for each in own if not each.one_way)
+        self._mutes = tuple(each for each in own if each.one_way)
 
     def call(self, now: float, replica: int, answer: Answer | None) -> None:
         """Make a call, which the cache may answer at once."""
@@ -97,7 +95,7 @@ class Line:
         if busy > second.in_flight_max:  # noqa: PLR1730
             second.in_flight_max = busy
         attempt = Attempt(call.replica, call.tries, now, busy)
-        if self._cuts and self._is_cut(now):
+        if self._cuts and self._is_lost(now, self._cuts):
             self._lose(call, attempt)
             return
         start, end, attempt.replica, fails = self.station.receive(now, now + self.link.timeout)
@@ -110,6 +108,7 @@ class Line:
         else:
             attempt.waited = start - now
             self.tally[int(start)].take_up(attempt.waited)
+            attempt.unheard = bool(self._mutes) and self._is_lost(now, self._mutes)
             if self.serve:
                 self._hand_over(end, call, attempt, fails=fails)
             else:
@@ -121,7 +120,7 @@ class Line:
         if not fails:
             self.tally[int(end)].completions += 1
         self._report(end, attempt, outcome)
-        if end > attempt.sent + self.link.timeout:
+        if attempt.unheard or end > attempt.sent + self.link.timeout:
             self._lose(call, attempt)
             return
         heappush(self._ends, end)
@@ -148,7 +147,8 @@ class Line:
             if outcome is Outcome.OK:
                 self.tally[int(now)].completions += 1
             self._report(now, attempt, outcome)
-            self._settle(now, call, attempt, outcome)
+            if not attempt.unheard:
+                self._settle(now, call, attempt, outcome)
 
         def answered(now: float, succeeded: bool) -> None:
             served(now, Outcome.OK if succeeded else Outcome.DOWNSTREAM)
@@ -206,5 +206,9 @@ class Line:
         if call.answer:
             call.answer(now, False)
 
-    def _is_cut(self, now: float) -> bool:
-        return any(cut.start <= now < cut.start + cut.seconds and next(self._chance) < cut.share for cut in self._cuts)
+    def _is_lost(self, now: float, cuts: tuple[Partition, ...]) -> bool:
+        return any(cut.start <= now < cut.start + cut.seconds and next(self._chance) < cut.share for cut in cuts)
+
+
+def _befalls(trouble: Partition, link: Link) -> bool:
+    return (trouble.caller, trouble.callee) == (link.caller, link.callee)

@@ -13,7 +13,7 @@ __all__ = ["Attempt", "Observer"]
 class Attempt:
     """One attempt of a call."""
 
-    __slots__ = ("busy", "caller", "number", "replica", "sent", "waited")
+    __slots__ = ("busy", "caller", "number", "replica", "sent", "unheard", "waited")
 
     def __init__(self, caller: int, number: int, sent: float, busy: int) -> None:
         self.caller = caller
@@ -27,6 +27,8 @@ class Attempt:
         """The callee's, once known."""
         self.waited = 0.0
         """Seconds in the callee's queue."""
+        self.unheard = False
+        """Whether the answer is lost on its way."""
 
 
 class Observer(Protocol):

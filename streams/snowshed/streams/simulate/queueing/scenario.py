@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from snowshed.streams.simulate.queueing.checks import check
 from snowshed.streams.simulate.queueing.fleet import Fleet
 from snowshed.streams.simulate.queueing.observing import Observer
 from snowshed.streams.simulate.queueing.seconds import Second
@@ -24,6 +25,14 @@ class Scenario:
     fleet: Fleet
     troubles: tuple[Trouble, ...]
     seconds: int
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be run, or would silently do nothing.
+
+        Raises:
+            ConfigurationError: a name is unknown, or the calls form a cycle.
+        """
+        check(self.fleet, self.troubles)
 
     @property
     def start(self) -> float:

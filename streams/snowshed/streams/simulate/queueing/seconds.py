@@ -38,8 +38,10 @@ class Second:
     """Attempts that the callee failed because something it depends on did."""
     in_flight_max: int
     """The most attempts that the callers waited for at once."""
+    taken_up: int = 0
+    """Requests whose turn at the callee came in this second."""
     queue_delay_mean: float
-    """Of the work that the callee took up in this second; 0 where it took up none."""
+    """Of those; 0 where there were none."""
     queue_delay_max: float
     latency_p50: float = nan
     """Of the attempts that ended in this second, a time-out counting as its length; NaN where none ended."""

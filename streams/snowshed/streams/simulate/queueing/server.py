@@ -32,7 +32,8 @@ class Server:
     def take(self, now: float, work: float) -> tuple[float, float]:
         """Add a request to the queue: when it will be taken up, and when it will be done."""
         start = max(now, self.free_at)
-        while start >= self._until:
+        # What waits behind work that never ends never starts.
+        while self._until <= start < inf:
             self._enter(self._index + 1)
         end = start + work / self._rate if self._rate else inf
         if end > self._until:

@@ -61,7 +61,7 @@ class Simulation:
             if isinstance(trouble, Flush):
                 self._world.agenda.put(trouble.start, self._flush, trouble)
 
-    def _flush(self, _: float, trouble: Flush) -> None:
+    def _flush(self, _now: float, trouble: Flush) -> None:
         if cache := self._line(trouble.caller, trouble.callee).cache:
             cache.flush()
 
@@ -117,7 +117,7 @@ class _Source:
     def _next(self, now: float) -> None:
         self._agenda.put(now + next(self._gaps) / (self._load.rate * self._peak), self._arrive)
 
-    def _arrive(self, now: float, _: None) -> None:
+    def _arrive(self, now: float, _argument: None) -> None:
         # Arrivals come at the highest rate, and are thinned out where the rate is lower.
         if self._steady or next(self._chance) * self._peak < self._shape(now):
             self._line.call(now, 0, None)

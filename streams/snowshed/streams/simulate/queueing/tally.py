@@ -97,6 +97,7 @@ class Tally(dict[int, Bin]):
             error_local=done.error_local,
             error_downstream=done.error_downstream,
             in_flight_max=done.in_flight_max,
+            taken_up=done.taken_up,
             queue_delay_mean=done.waited / done.taken_up if done.taken_up else 0.0,
             queue_delay_max=done.waited_max,
             latency_p50=p50,

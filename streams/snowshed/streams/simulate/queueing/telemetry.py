@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from operator import attrgetter
 
@@ -14,13 +14,13 @@ from snowshed.schemas.records import Heartbeat, NodeStatus
 from snowshed.streams.simulate.events import Event
 from snowshed.streams.simulate.queueing.fleet import Fleet, Link
 from snowshed.streams.simulate.queueing.observing import Attempt
+from snowshed.streams.simulate.queueing.replication import Replication
 from snowshed.streams.simulate.queueing.scenario import Scenario
 from snowshed.streams.simulate.queueing.seconds import Second
-from snowshed.streams.simulate.queueing.troubles import Deploy
+from snowshed.streams.simulate.queueing.troubles import Deploy, Trouble
 
 __all__ = ["telemetry"]
 
-_BEAT = 0.5
 _FIRST_BEAT = 0.1
 _SENT_AFTER = 0.02
 """Seconds from a window's end to its report."""
@@ -29,7 +29,7 @@ _ROUND_TRIP = 0.004
 
 
 def telemetry(
-    scenario: Scenario, seed: int, start: float, keep: Callable[[tuple[Second, ...]], None]
+    scenario: Scenario, seed: int, start: float, keep: Callable[[tuple[Second, ...]], None], beats: int = 2
 ) -> Iterator[Event]:
     """Run a scenario and report it, in the order of the reports' times.
 
@@ -38,12 +38,16 @@ def telemetry(
         seed: of all that is random.
         start: time of the first moment, seconds since the Unix epoch.
         keep: is given each second as well.
+        beats: heartbeats a second of each node.
     """
     reports = _Reports(scenario.fleet, start)
-    beats = [_Beats(node, scenario, start) for node in reports.nodes]
+    others: list[_Beats | Replication] = [
+        _Beats(node, index, scenario.troubles, start, beats) for node, index in reports.nodes
+    ]
+    others += [Replication(each, scenario.troubles, seed, start) for each in scenario.fleet.datasets]
     for number, second in enumerate(scenario.run(seed, reports)):
         keep(second)
-        events = [event for each in beats for event in each.during(number)]
+        events = [event for each in others for event in each.during(number)]
         yield from sorted([*reports.before(number), *events], key=attrgetter("at"))
     yield from reports.before(scenario.seconds)
 
@@ -56,7 +60,10 @@ class _Reports:
         outside = {load.caller: 1 for load in fleet.loads}
         self._replicas = {**outside, **{service.name: service.replicas for service in fleet.services}}
         self._windows: dict[int, dict[tuple[str, int], Window]] = {}
-        self.nodes = tuple(_node(service, index) for service, count in self._replicas.items() for index in range(count))
+        self.nodes = tuple(
+            (_node(service, index), index) for service, count in self._replicas.items() for index in range(count)
+        )
+        """Every node, and which replica of its service it is."""
 
     def called(self, link: Link, attempt: Attempt, ended: float, outcome: Outcome) -> None:
         """Count an attempt at its caller."""
@@ -90,16 +97,15 @@ class _Reports:
 class _Beats:
     """One node's heartbeats: a deployed one takes its leave and comes back as a new process."""
 
-    def __init__(self, node: Node, scenario: Scenario, start: float) -> None:
-        self._node, self._start = node, start
-        index = int(node.name.rsplit("-", 1)[1]) - 1
-        deploys = [each for each in scenario.troubles if isinstance(each, Deploy) and each.service == node.service]
+    def __init__(self, node: Node, index: int, troubles: Sequence[Trouble], start: float, beats: int) -> None:
+        self._node, self._start, self._beats = node, start, beats
+        deploys = [each for each in troubles if isinstance(each, Deploy) and each.service == node.service]
         self._absences = tuple(deploy.absence(index) for deploy in deploys)
         self._seq, self._booted, self._left = 0, -_BOOTED, False
 
     def during(self, second: int) -> Iterator[Event]:
         """The beats of a second."""
-        for at in (second + _FIRST_BEAT, second + _FIRST_BEAT + _BEAT):
+        for at in (second + _FIRST_BEAT + number / self._beats for number in range(self._beats)):
             absent = any(gone <= at < back for gone, back in self._absences)
             if not absent:
                 if self._left:
@@ -118,7 +124,7 @@ class _Beats:
             seq=float(self._seq),
             sent_at=self._start + at,
             monotonic=at - self._booted,
-            interval=_BEAT,
+            interval=1.0 / self._beats,
             round_trip=_ROUND_TRIP,
         )
         self._seq += 1

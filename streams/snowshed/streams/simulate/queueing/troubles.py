@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
-__all__ = ["CapacityLoss", "Deploy", "Flush", "Gray", "Partition", "Spike", "Trouble", "speed_steps"]
+__all__ = ["CapacityLoss", "Deploy", "Flush", "Gray", "Partition", "Spike", "Stall", "Trouble", "speed_steps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,8 @@ class Partition:
     seconds: float
     share: float = 1.0
     """Of the calls; 1 cuts the edge altogether."""
+    one_way: bool = False
+    """Requests arrive and are served, and the answers are lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +75,9 @@ class Deploy:
         return self.replicas * (self.down + self.cold)
 
     def absence(self, replica: int) -> tuple[float, float]:
-        """When a replica is out of the rotation."""
+        """When a replica is out of the rotation; one that is not restarted never is."""
         gone = self.start + replica * (self.down + self.cold)
-        return gone, gone + self.down
+        return (gone, gone + self.down) if replica < self.replicas else (inf, inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,19 @@ class Spike:
     seconds: float
 
 
-Trouble = CapacityLoss | Gray | Partition | Flush | Deploy | Spike
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """A replica of a dataset applies only a share of what is written, and catches up afterwards."""
+
+    dataset: str
+    replica: str
+    start: float
+    seconds: float
+    factor: float = 0.0
+    """Share of the writes that it still applies."""
+
+
+Trouble = CapacityLoss | Gray | Partition | Flush | Deploy | Spike | Stall
 
 Steps = tuple[tuple[float, float], ...]
 """From when on, and how fast."""

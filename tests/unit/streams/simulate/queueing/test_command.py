@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams.cli.app import build_app
-from snowshed.streams.plotting.seconds import require_plotting
+from snowshed.streams.plotting.picture import require_plotting
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -43,6 +43,21 @@ def test_a_recording_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "calm.jsonl.gz").stat().st_size > 1000
 
 
+def test_a_recording_that_was_written_can_be_replayed(tmp_path: Path) -> None:
+    file = str(tmp_path / "run.jsonl.gz")
+    assert run("simulate", "capacity-loss", "--seconds", "75", "--out", file)[0] == 0
+    code, said = run("replay", file)
+    assert code == 0
+    assert "cascade-default" in said
+    assert "payments" in said
+
+
+def test_a_run_that_ends_before_its_trouble_is_refused() -> None:
+    code, said = run("simulate", "retry-storm", "--seconds", "60")
+    assert code != 0
+    assert "before the trouble of retry-storm begins, at 60 s" in said
+
+
 def test_a_picture_has_one_of_two_forms() -> None:
     with pytest.raises(ConfigurationError, match=r"\.png or \.svg"):
         require_plotting(Path("run.pdf"))
@@ -51,7 +66,7 @@ def test_a_picture_has_one_of_two_forms() -> None:
 def test_without_matplotlib_the_extra_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(_: str) -> None: ...
 
-    monkeypatch.setattr("snowshed.streams.plotting.seconds.find_spec", nowhere)
+    monkeypatch.setattr("snowshed.streams.plotting.picture.find_spec", nowhere)
     code, said = run("simulate", "calm", "--plot", "run.png")
     assert code != 0
     assert "snowshed[plot]" in said

@@ -28,6 +28,11 @@ def test_a_server_that_stands_still_goes_on_afterwards() -> None:
     assert server.take(1.5, 1.0) == pytest.approx((1.5, 3.1))
 
 
+def test_nothing_is_done_behind_work_that_never_ends() -> None:
+    server = Server(10.0, ((0.0, 1.0), (1.0, 0.0)))
+    assert [server.take(1.5, 1.0)[1], server.take(2.0, 1.0)[1]] == [float("inf")] * 2
+
+
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0.001, 20)), min_size=1, max_size=30))
 def test_requests_are_done_in_their_order_and_none_faster_than_full_speed(requests: list[tuple[float, float]]) -> None:
     server = Server(10.0, ((0.0, 1.0), (2.0, 0.2), (4.0, 1.0)))
@@ -54,4 +59,5 @@ def test_troubles_that_overlap_multiply() -> None:
 def test_a_replica_is_slow_after_its_restart() -> None:
     deploy = Deploy(service="a", start=10.0, replicas=2, down=5.0, cold=3.0, cold_factor=0.5)
     assert deploy.absence(1) == (18.0, 23.0)
+    assert deploy.absence(2) == (float("inf"), float("inf"))
     assert speed_steps("a", 1, (deploy,)) == ((0.0, 1.0), (23.0, 0.5), (26.0, 1.0))

@@ -7,9 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams.simulate.queueing import NAMED, Scenario, Second, calibrated, summarize
 from snowshed.streams.simulate.queueing.fleet import Budget, Cache, Fleet, Link, Load, Retries, Service, Shedding
-from snowshed.streams.simulate.queueing.troubles import CapacityLoss, Deploy, Flush, Gray, Partition, Spike, Trouble
+from snowshed.streams.simulate.queueing.troubles import (
+    CapacityLoss,
+    Deploy,
+    Flush,
+    Gray,
+    Partition,
+    Spike,
+    Stall,
+    Trouble,
+)
 
 SHOP = NAMED["calm"].fleet
 
@@ -80,6 +90,46 @@ def test_a_partition_cuts_one_edge_and_no_other() -> None:
     assert sum(each.ok for each in edge(run, "gateway", "stock")[23:29]) > 200
     assert sum(each.error_downstream for each in edge(run, "gateway", "orders")[23:29]) > 0
     assert edge(run, "orders", "stock")[39].ok > 0
+
+
+def test_over_a_one_way_partition_requests_are_served_and_no_answer_comes_back() -> None:
+    run = shop(Partition(caller="orders", callee="stock", start=20.0, seconds=10.0, one_way=True))
+    muted = edge(run, "orders", "stock")[23:29]
+    assert sum(each.ok for each in muted) == 0
+    assert sum(each.completions for each in muted) > 0.9 * sum(each.attempts for each in muted) > 100
+    assert sum(each.ok for each in edge(run, "gateway", "stock")[23:29]) > 200
+
+
+def test_a_muted_callee_that_calls_others_is_not_heard_either() -> None:
+    run = shop(Partition(caller="gateway", callee="orders", start=20.0, seconds=10.0, one_way=True))
+    assert sum(each.ok for each in edge(run, "gateway", "orders")[23:29]) == 0
+    assert sum(each.completions for each in edge(run, "gateway", "orders")[23:29]) > 100
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        CapacityLoss(service="nobody", factor=0.5, start=1.0, seconds=1.0),
+        Flush(caller="client", callee="orders", start=1.0),
+        Spike(caller="gateway", callee="orders", factor=2.0, start=1.0, seconds=1.0),
+        Stall(dataset="nothing", replica="r1", start=1.0, seconds=1.0),
+    ],
+)
+def test_a_trouble_that_would_befall_nobody_is_refused(trouble: Trouble) -> None:
+    with pytest.raises(ConfigurationError, match="to befall"):
+        shop(trouble)
+
+
+def test_a_fleet_that_calls_itself_is_refused() -> None:
+    links = (*SHOP.links, Link(caller="payments", callee="gateway"))
+    with pytest.raises(ConfigurationError, match=r"calls itself: .*payments"):
+        replace(NAMED["calm"], fleet=replace(SHOP, links=links))
+
+
+def test_a_service_that_stops_for_ever_answers_nobody() -> None:
+    run = shop(CapacityLoss(service="payments", factor=0.0, start=20.0, seconds=float("inf")))
+    assert sum(each.ok for each in edge(run, "orders", "payments")[25:]) == 0
+    assert sum(each.timeout for each in edge(run, "orders", "payments")[25:]) > 100
 
 
 def test_a_gray_replica_fails_its_share() -> None:

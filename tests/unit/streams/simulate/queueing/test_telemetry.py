@@ -6,15 +6,20 @@ from itertools import pairwise
 from pathlib import Path
 
 import orjson
+import pytest
 
 from snowshed.schemas.codec import Codec
-from snowshed.schemas.records import Heartbeat, NodeStatus, TimingBatch, Vantage
+from snowshed.schemas.records import Heartbeat, Marker, NodeStatus, TimingBatch, Vantage
 from snowshed.schemas.topics import Topics
 from snowshed.streams.agents.folds import folds
+from snowshed.streams.causes import read_intervals
 from snowshed.streams.policy import Policy
 from snowshed.streams.replay import read_recording, replay
 from snowshed.streams.simulate import record_scenario
-from snowshed.streams.simulate.queueing import NAMED, Second, telemetry, write_corpus
+from snowshed.streams.simulate.queueing import NAMED, Second, telemetry, write_intervals
+from snowshed.streams.simulate.queueing.fleet import Dataset
+from snowshed.streams.simulate.queueing.replication import Replication
+from snowshed.streams.simulate.queueing.troubles import Stall
 
 START = 1_790_000_000.0
 
@@ -62,18 +67,40 @@ def test_a_recording_of_a_run_can_be_folded(tmp_path: Path) -> None:
     assert any("payments" in incident.incident_id for incident in result.incidents)
 
 
-def test_the_corpus_is_labelled_and_the_same_each_time(tmp_path: Path) -> None:
-    names = ["partition", "cold-cache"]
-    write_corpus(tmp_path / "a", names)
-    write_corpus(tmp_path / "b", ["cold-cache"])
-    files = sorted(path.relative_to(tmp_path / "b") for path in (tmp_path / "b").rglob("*.jsonl.gz"))
-    assert len(files) == 6
-    assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
-    parts = {part: (tmp_path / "a" / part / "labels.jsonl").read_text().splitlines() for part in ("dev", "test")}
-    labels = {part: [orjson.loads(line) for line in lines] for part, lines in parts.items()}
-    assert not {label["seed"] for label in labels["dev"]} & {label["seed"] for label in labels["test"]}
-    assert {label["kind"]: label["metastable"] for label in labels["dev"]} == {"partition": False, "cold_cache": True}
-    lines = gzip.decompress((tmp_path / "a" / "dev" / "partition-1.jsonl.gz").read_bytes()).splitlines()
+def test_a_run_as_intervals_is_the_same_each_time_and_is_read_by_the_search_for_causes(tmp_path: Path) -> None:
+    scenario = NAMED["partition"].lasting(90)
+    run = list(scenario.run(1))
+    for name in ("a", "b"):
+        write_intervals(tmp_path / f"{name}.jsonl.gz", "partition-1", scenario, run)
+    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
+    lines = gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()).splitlines()
     kinds = [orjson.loads(line)["kind"] for line in lines]
     assert kinds[:12] == ["meta"] + ["edge"] * 6 + ["node"] * 5
     assert kinds[12] == "end"
+    stream = read_intervals(lines, "partition-1")
+    assert stream.meta.edges == tuple((link.caller, link.callee) for link in scenario.fleet.links)
+    assert len(list(stream.intervals)) == 90
+
+
+def test_a_stalled_replica_falls_behind_and_catches_up() -> None:
+    dataset = Dataset(name="db", service="store", replicas=("r1", "r2"), catch_up=5.0)
+    stall = Stall(dataset="db", replica="r1", start=10.0, seconds=8.0, factor=0.25)
+    told = Replication(dataset, [stall], 1, START)
+    markers = [event.record for second in range(30) for event in told.during(second)]
+    behind = {
+        round(marker.sent_at - START, 2): marker.sent_at - marker.written_at
+        for marker in markers
+        if isinstance(marker, Marker) and marker.replica == "r1"
+    }
+    assert max(lag for at, lag in behind.items() if 2 < at < 10) < 1.0
+    assert behind[17.55] == pytest.approx(6.0, abs=0.8)
+    assert max(lag for at, lag in behind.items() if at > 21) < 1.0
+    other = [each for each in markers if isinstance(each, Marker) and each.replica == "r2"]
+    assert max(each.sent_at - each.written_at for each in other) < 1.0
+
+
+def test_a_recording_has_the_same_bytes_each_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        events = telemetry(NAMED["calm"].lasting(5), 1, START, lambda _: None)
+        record_scenario(tmp_path / f"{name}.jsonl.gz", events, 2)
+    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from snowshed.streams.quorum.member import MemberReport, Role
+from snowshed.schemas.members import MemberReport, Role
 
 __all__ = ["from_mntr", "from_srvr"]
 

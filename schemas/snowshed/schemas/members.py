@@ -9,7 +9,7 @@ __all__ = ["MemberReport", "Role"]
 
 
 class Role(Enum):
-    """What a member takes itself for."""
+    """What a member of a consensus group takes itself for."""
 
     LEADER = "leader"
     FOLLOWER = "follower"
@@ -21,7 +21,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberReport:
-    """The answer of one member."""
+    """The answer of one member of a consensus group, whatever system it belongs to."""
 
     member: str
     at: float

@@ -1,0 +1,104 @@
+"""A Guard in front of Celery's tasks: what it refuses goes back to the queue and comes again later.
+
+::
+
+    app = Celery("shop", task_cls=guarded_task(guard))
+    propagate(caller="shop")
+"""
+
+from __future__ import annotations
+
+# Celery is not marked as typed.
+# mypy: disable-error-code="import-untyped,misc"
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+import time
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from celery import Task, signals
+from celery.exceptions import Retry, SoftTimeLimitExceeded
+
+from snowshed.consumers.admission import Refusal
+from snowshed.consumers.guard import Guard
+from snowshed.consumers.permit import Permit
+from snowshed.schemas.errors import Rejected
+from snowshed.schemas.propagation import ATTEMPT, CallContext, call_context, emit, parse, use_context
+
+__all__ = ["guarded_task", "propagate"]
+
+_PROPAGATION = "snowshed-propagation"
+
+
+def guarded_task(guard: Guard, *, exempt: Iterable[str] = ("celery.backend_cleanup",)) -> type[Any]:
+    """A base class whose tasks ask the guard before they run, by the class and the attempt of their headers.
+
+    A refused task is sent again to its queue with the refusal's `retry_after` as countdown. That is none of the task's
+    own retries, which count as attempts. An exception of the task decides the outcome; a soft time limit is dropped.
+    Without a queue, in eager mode, `Rejected` is raised; a task that is called as a plain function is not guarded.
+
+    Args:
+        guard: the guard of what the tasks load.
+        exempt: names of tasks that are never refused.
+    """
+    never_refused = frozenset(exempt)
+
+    class GuardedTask(Task):
+        abstract = True
+        name: str
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if self.request.called_directly:
+                return super().__call__(*args, **kwargs)
+            with use_context(_context_of(self.request)):
+                answer = guard.try_admit(self.name, exempt=self.name in never_refused)
+                if isinstance(answer, Refusal):
+                    raise _put_back(self, args, kwargs, answer, guard)
+                with answer, _time_limit(answer):
+                    return self.run(*args, **kwargs)
+
+    return GuardedTask
+
+
+def propagate(*, caller: str = "") -> None:
+    """Lets tasks that this process sends carry the context of the request that they are sent for; the last call holds.
+
+    Args:
+        caller: the service that sends.
+    """
+
+    def add(headers: dict[str, Any] | None = None, **_: Any) -> None:
+        if headers is not None and ATTEMPT not in headers:  # a retried task keeps what it came with
+            headers.update(emit(call_context(), caller=caller, now=time.monotonic()))
+
+    signals.before_task_publish.disconnect(dispatch_uid=_PROPAGATION)
+    signals.before_task_publish.connect(add, weak=False, dispatch_uid=_PROPAGATION)
+
+
+def _context_of(request: Any) -> CallContext:
+    carried: dict[str, Any] = request.headers or {}
+    headers = {name: value for name, value in carried.items() if isinstance(value, str)}
+    context = parse(headers, time.monotonic())
+    return replace(context, attempt=context.attempt + request.retries)
+
+
+@contextmanager
+def _time_limit(permit: Permit) -> Generator[None]:
+    try:
+        yield
+    except SoftTimeLimitExceeded:
+        permit.dropped()
+        raise
+
+
+def _put_back(
+    task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], refusal: Refusal, guard: Guard
+) -> Rejected | Retry:
+    if task.request.is_eager:  # there is no queue
+        return Rejected(guard.scope, refusal.reason, retry_after=refusal.retry_after, decision_id=refusal.decision_id)
+    signature = task.signature_from_request(
+        task.request, args, kwargs, countdown=refusal.retry_after, retries=task.request.retries
+    )
+    signature.apply_async()
+    return Retry(refusal.reason, when=refusal.retry_after, sig=signature)

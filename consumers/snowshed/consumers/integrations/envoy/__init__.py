@@ -1,0 +1,1 @@
+"""A Guard behind Envoy: its rate limit service."""

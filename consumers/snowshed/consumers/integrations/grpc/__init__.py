@@ -1,0 +1,1 @@
+"""A Guard for gRPC: interceptors for servers and channels, threaded and asyncio."""

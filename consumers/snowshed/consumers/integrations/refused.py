@@ -1,0 +1,54 @@
+"""The HTTP answer to a refused request, whatever the framework."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from math import ceil
+
+from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.guard import Guard
+
+__all__ = ["DEGRADE_LEVEL", "EXEMPT_PATHS", "ExemptPaths", "body_of", "headers_of", "status_of"]
+
+DEGRADE_LEVEL = "snowshed-degrade-level"
+"""Response header: the degrade level in force, so that callers can drop early."""
+
+EXEMPT_PATHS = ("/health", "/healthz", "/readyz", "/metrics")
+"""What is never refused unless it is said otherwise."""
+
+
+class ExemptPaths:
+    """Paths that are never refused; a path below one of them counts too."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = tuple(path.rstrip("/") for path in paths)
+
+    def __contains__(self, path: str) -> bool:
+        return any(path == exempt or path.startswith(f"{exempt}/") for exempt in self._paths)
+
+
+def status_of(refusal: Refusal) -> int:
+    """503 when the request's class is degraded away, otherwise 429."""
+    return 503 if refusal.brake is Brake.DEGRADE else 429
+
+
+def headers_of(refusal: Refusal, guard: Guard) -> dict[str, str]:
+    """When to come back and how far the service is degraded."""
+    return {
+        "retry-after": str(max(1, ceil(refusal.retry_after))),
+        DEGRADE_LEVEL: str(guard.effective.degrade_level),
+    }
+
+
+def body_of(refusal: Refusal, guard: Guard) -> bytes:
+    """A small JSON object that says why."""
+    return json.dumps(
+        {
+            "error": "rejected",
+            "scope": guard.scope,
+            "reason": refusal.reason,
+            "retry_after": round(refusal.retry_after, 3),
+            "decision_id": refusal.decision_id,
+        }
+    ).encode()

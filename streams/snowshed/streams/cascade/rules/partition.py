@@ -1,0 +1,100 @@
+"""Services that should reach each other do not: a partition, read from the matrix of calls.
+
+A link is in the matrix where at least `HealthPolicy.partition_calls` calls a window are made on it. It is cut when none
+of them has succeeded for two windows. Heartbeats say which services live: the silence of a dead one is no partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from snowshed.schemas.records import Cause, IncidentKind, Liveness
+from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.cases import Case
+from snowshed.streams.cascade.findings import Ending, Finding
+from snowshed.streams.cascade.views import EdgeView, Streak, extended
+from snowshed.streams.edges.window import EdgeWindow
+from snowshed.streams.policy import HealthPolicy, Policy
+from snowshed.streams.reachability import Link, Partition, PartitionKind, partitions
+
+__all__ = ["RULE", "ending", "judge", "noted"]
+
+RULE = "partition/1"
+
+_CONFIDENCE: Mapping[PartitionKind, float] = {
+    PartitionKind.COMPLETE: 0.9,
+    PartitionKind.PARTIAL: 0.85,
+    PartitionKind.ONE_WAY: 0.8,
+}
+_CURRENT = 3.0
+"""Seconds after which an edge's newest window no longer speaks of the present."""
+
+
+def noted(streak: Streak, window: EdgeWindow, *, now: float, policy: HealthPolicy) -> Streak:
+    """The streak of windows in which calls were made and none succeeded, after one more."""
+    expected = window.attempts - window.rejected >= policy.partition_calls * min(window.span, 1.0)
+    return extended(streak, bad=expected and not window.ok, clear=window.ok > 0.0, span=window.span, now=now)
+
+
+def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
+    """The cuts of each domain."""
+    dead = {view.health.service for view in board.nodes.values() if view.health.status is Liveness.DEAD}
+    domains: dict[str, dict[Link, EdgeView]] = {}
+    for edges in board.callees.values():
+        for edge in edges:
+            if now < edge.observed_at + _CURRENT and edge.window.callee not in dead:
+                domains.setdefault(edge.domain, {})[edge.window.caller, edge.window.callee] = edge
+    for domain, edges_by_link in sorted(domains.items()):
+        for cut in partitions(_matrix(edges_by_link, policy.health)):
+            yield _finding(domain, cut, edges_by_link)
+
+
+def ending(board: Board, case: Case) -> Ending:
+    """Calls arrive again, or nobody makes them any more."""
+    del board
+    return Ending(f"Calls across {case.incident.subject} arrive again.")
+
+
+def _matrix(edges: Mapping[Link, EdgeView], policy: HealthPolicy) -> Mapping[Link, bool]:
+    return {
+        link: not edge.cut.windows > 1
+        for link, edge in edges.items()
+        if edge.cut.windows > 1 or edge.window.ok >= policy.partition_calls * min(edge.window.span, 1.0)
+    }
+
+
+def _finding(domain: str, cut: Partition, edges: Mapping[Link, EdgeView]) -> Finding:
+    near, far = cut.near[0], cut.far[0]
+    subject = f"{near}>{far}" if cut.kind is PartitionKind.ONE_WAY else f"{near}|{far}"
+    return Finding(
+        kind=IncidentKind.PARTITION,
+        subject=subject,
+        domain=domain,
+        rule=RULE,
+        severity="critical",
+        summary=_summary(cut),
+        members=(*cut.near, *cut.far),
+        causes=(Cause(name=subject, score=1.0, reason=f"{cut.kind.value} partition"),),
+        evidence=tuple(
+            edges[link].place.evidence(
+                f"calls of {edges[link].name} that succeeded",
+                edges[link].window.ok,
+                1.0,
+                "calls",
+                edges[link].observed_at,
+            )
+            for link in cut.links
+        ),
+        confidence=_CONFIDENCE[cut.kind],
+    )
+
+
+def _summary(cut: Partition) -> str:
+    near, far = ", ".join(cut.near), ", ".join(cut.far)
+    match cut.kind:
+        case PartitionKind.COMPLETE:
+            return f"{near} and {far} are cut off from each other; each side works by itself."
+        case PartitionKind.ONE_WAY:
+            return f"Calls from {near} do not arrive at {far}, while those from {far} arrive at {near}."
+        case PartitionKind.PARTIAL:
+            return f"Calls from {near} do not arrive at {far}, while {cut.witness} reaches both."

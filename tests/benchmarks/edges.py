@@ -1,0 +1,147 @@
+"""What edges and nodes cost a worker's folds: rows a second and core, the size of a state, a tick of level 2."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from time import thread_time
+from typing import Any
+
+from tests.benchmarks.bench_folds import START, heartbeats
+from tests.benchmarks.board import STATES, ticks
+from tests.benchmarks.report import Figure, Section
+from tests.benchmarks.stage import Stage
+
+from snowshed.schemas.codec import Codec
+from snowshed.schemas.records import TimingBatch, Vantage
+from snowshed.streams.cascade import DomainFold
+from snowshed.streams.edges import TimingFold
+from snowshed.streams.edges.layout import COLUMNS
+from snowshed.streams.folding import Batch, Message
+from snowshed.streams.health import HeartbeatFold
+from snowshed.streams.policy import Policy
+
+__all__ = ["run"]
+
+_CALLERS = 10
+_BUCKETS = 8
+_WARM = 12
+"""Seconds until baselines are known and every detector has something to judge."""
+
+
+def run(stage: Stage) -> Section:
+    """Fold the reports of a large fleet through both levels, in memory."""
+    services, repeats = stage.pick(1000, 50), stage.often(10, 2)
+    first, second = _Worker(services).costs(repeats)
+    rows = services * _CALLERS
+    together = [one + other for one, other in zip(first, second, strict=True)]
+    figures = [
+        Figure.of(f"edge rows folded, {label}", "rows/s and core", [rows / cost for cost in costs])
+        for label, costs in (("level 1", first), ("level 2", second), ("both levels, all detectors", together))
+    ]
+    for name, failing in STATES.items():
+        found = ticks(min(failing, services), repeats, services)
+        figures.append(Figure.of(f"tick of level 2, {name}", "ms", found.idle, "≤ 50"))
+        figures.append(Figure.of(f"step with a second's observations, {name}", "ms", found.full))
+    figures.extend(_sizes(stage.pick(200, 20)))
+    return Section(
+        "edges",
+        f"{services} services, each called by {_CALLERS} others, and a callee's report of one row an edge each second "
+        f"with {_BUCKETS} latency buckets: {rows} edges in {services} messages, "
+        "folded on one thread with all detectors on, without Kafka. A "
+        "tick is a step of level 2 without observations. Sizes are by tracemalloc, of states in memory.",
+        tuple(figures),
+    )
+
+
+class _Worker:
+    """Both levels of one domain in memory."""
+
+    def __init__(self, services: int) -> None:
+        self._services = services
+        self._codec = Codec()
+        self._timings, self._domain = TimingFold(Policy(), self._codec), DomainFold(Policy(), self._codec)
+        self.edges: dict[str, Any] = {}
+        self.domain: dict[str, Any] = {}
+
+    def costs(self, repeats: int) -> tuple[list[float], list[float]]:
+        """Seconds of processor time that each of so many seconds cost, at level 1 and at level 2."""
+        found = [self.second(number) for number in range(_WARM + repeats)][_WARM:]
+        return [first for first, _ in found], [second for _, second in found]
+
+    def second(self, number: int) -> tuple[float, float]:
+        """Fold a second's reports; what that cost at each level."""
+        at = START + number
+        reports = [
+            Message(0, at, None, self._codec.encode(_report(callee, self._services, at)))
+            for callee in range(self._services)
+        ]
+        begun = thread_time()
+        observed = [
+            Message(0, at, emission.key.encode(), self._codec.encode(emission.record))
+            for emission in self._fold(self._timings, self.edges, reports, number, at)
+            if emission.topic == "observations"
+        ]
+        between = thread_time()
+        self._fold(self._domain, self.domain, observed, number, at)
+        return between - begun, thread_time() - between
+
+    @staticmethod
+    def _fold(fold: Any, state: dict[str, Any], messages: Sequence[Message], number: int, at: float) -> Any:
+        batch = Batch(0, 0, len(messages), number, at, True, 0.0, fold.decode(messages).records)
+        step = fold.step(state, batch)
+        state.update({key: value for key, value in step.changes.items() if value is not None})
+        return step.emissions
+
+
+def _report(callee: int, services: int, at: float) -> TimingBatch:
+    columns: dict[str, Any] = dict.fromkeys(COLUMNS, (100.0,) * _CALLERS)
+    columns |= dict.fromkeys(
+        ("error_local", "error_downstream", "rejected", "timeout", "queue_delay_sum", "queue_delay_max"),
+        (0.0,) * _CALLERS,
+    )
+    columns |= {"caller": tuple(map(float, range(_CALLERS)))}
+    columns |= {name: (float(_CALLERS),) * _CALLERS for name in ("operation", "statement")}
+    columns |= {"latency_end": tuple(float(_BUCKETS * (row + 1)) for row in range(_CALLERS))}
+    return TimingBatch(
+        reporter=f"s{callee}-1",
+        service=f"s{callee}",
+        callee=f"s{callee}",
+        vantage=Vantage.CALLEE,
+        window_start=at - 1.0,
+        window=1.0,
+        sent_at=at,
+        strings=(*(f"s{(callee * 37 + 13 * number + 1) % services}" for number in range(_CALLERS)), ""),
+        **columns,
+        latency_bucket=tuple(float(100 + 7 * number % 60) for number in range(_CALLERS * _BUCKETS)),
+        latency_count=(12.0,) * (_CALLERS * _BUCKETS),
+    )
+
+
+def _sizes(services: int) -> Iterator[Figure]:
+    """The bytes that a state in memory takes for each edge and node."""
+    worker = _Worker(services)
+    tracemalloc.start()
+    for number in range(_WARM):
+        worker.second(number)
+    edges = services * _CALLERS
+    yield Figure.of("memory of an edge, level 1", "KiB", [_freed(worker.edges) / edges / 1024])
+    yield Figure.of("memory of an edge, level 2", "KiB", [_freed(worker.domain) / edges / 1024])
+    nodes = 10 * services
+    fold, state, batches = HeartbeatFold(Policy()), dict[str, Any](), heartbeats(nodes, 1)
+    for number in range(_WARM):
+        messages = batches(number)
+        batch = Batch(0, 0, 1, number, messages[-1].timestamp, True, 0.0, fold.decode(messages).records)
+        state.update({key: value for key, value in fold.step(state, batch).changes.items() if value is not None})
+    yield Figure.of("memory of a node, level 1", "KiB", [_freed(state) / nodes / 1024])
+    tracemalloc.stop()
+
+
+def _freed(state: dict[str, Any]) -> float:
+    """The bytes that come free when a state is forgotten."""
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    state.clear()
+    gc.collect()
+    return float(before - tracemalloc.get_traced_memory()[0])
