@@ -37,6 +37,8 @@ class Situation:
     observed_at: float
     may_cut: bool
     """Whether the inflow may be cut: the callee is not protected and no victim of another."""
+    pressed: bool = False
+    """Whether more is asked of it than it usually gets and than it has ever done: refusals keep its signals clear."""
     queue_delay: float = nan
     ok_share: float = 1.0
     """Successes a call."""
@@ -135,7 +137,7 @@ def _begun(seen: Situation, now: float) -> Throttle:
 def _climbed(held: Throttle, seen: Situation, now: float, policy: OverloadPolicy) -> Ladder:
     signs = Signs(
         overloaded=seen.overloaded,
-        clear=seen.clear,
+        clear=seen.clear and not seen.pressed,
         may_cut=seen.may_cut,
         impatient=now >= held.entered + policy.escalate,
         rejects=seen.reject_ratio > policy.reject_ratio,

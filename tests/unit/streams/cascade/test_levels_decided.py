@@ -85,3 +85,18 @@ def test_a_metastable_service_is_led_out_on_the_condition_of_its_queue() -> None
     assert [level for level, _, forbids in seen if level == 1 and forbids] == [1] * 60
     assert seen[-1] == (1, 1.0, False)
     assert held is None
+
+
+def test_a_level_is_held_while_more_is_asked_than_can_be_borne_although_refusals_keep_the_signals_clear() -> None:
+    domain = Domain()
+    for at in range(12):
+        domain.step(at, edges(at, {"completions": 100.0}))
+    for at in range(12, 18):
+        domain.step(at, edges(at, {"first": 160.0, "attempts": 160.0, "ok": 100.0, "completions": 100.0, **QUEUEING}))
+    refused = {"first": 160.0, "attempts": 160.0, "ok": 96.0, "rejected": 64.0, "completions": 96.0}
+    for at in range(18, 120):
+        domain.step(at, edges(at, refused))
+    assert [one.degrade_level for _, one in domain.decisions(DecisionKind.DEGRADE)][-1] == 2
+    for at in range(120, 200):
+        domain.step(at, edges(at, {"completions": 100.0}))
+    assert not domain.decisions(DecisionKind.DEGRADE)[-1][1].active

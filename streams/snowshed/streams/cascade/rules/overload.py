@@ -8,7 +8,7 @@ it waits for another bad one, with a short queue of its own, is a victim: its in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isnan, nan
+from math import isnan, nan, sqrt
 
 from snowshed.schemas.records import Cause, DecisionKind, Evidence, IncidentKind, ScopeKind
 from snowshed.streams.cascade.board import Board
@@ -28,6 +28,8 @@ RULE = "overload/1"
 
 _CONFIDENCE = 0.85
 _FULL_SPAN = 1.0
+_NOISE = 3.0
+"""Standard deviations of a Poisson count that still pass for usual."""
 _SHOWN = 3
 """Edges that an incident's evidence shows, the worst first."""
 _CURRENT = 3.0
@@ -62,6 +64,7 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
     waits = culprits(board, callee, policy)
     standing = board.services.get(callee)
     judgement = standing.judgement if standing else STABLE
+    usual_rate = sum(_usual_rate(edge) for edge in edges)
     return Situation(
         callee=callee,
         domain=domain,
@@ -69,10 +72,11 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
         clear=all(edge.excess < limits.exit_ratio for edge in edges),
         excess=max((edge.excess for edge in edges), default=0.0),
         reject_ratio=rejected / attempts if attempts else 0.0,
-        usual_rate=sum(_usual_rate(edge) for edge in edges),
+        usual_rate=usual_rate,
         reporters=sum(edge.window.reporters for edge in edges),
         observed_at=max((edge.observed_at for edge in edges), default=now),
         may_cut=not policy.protects(callee) and not waits,
+        pressed=_pressed(edges, max(usual_rate, standing.peak) if standing else usual_rate, policy),
         queue_delay=max(delays, default=nan),
         ok_share=sum(edge.window.ok for edge in edges) / max(attempts - rejected, 1.0),
         trigger=_trigger(board, domain, callee),
@@ -95,6 +99,12 @@ def culprits(board: Board, callee: str, policy: Policy) -> list[EdgeView]:
         and (edge.overloaded.lasts(limits.hold) or edge.amplified.lasts(policy.retry.hold))
     ]
     return sorted(outward, key=_worst)
+
+
+def _pressed(edges: list[EdgeView], bearable: float, policy: Policy) -> bool:
+    """Whether first attempts, refused ones included, exceed what can be borne by more than their noise."""
+    offered = sum(edge.window.first / edge.window.span for edge in edges)
+    return offered > bearable * (1.0 + policy.retry.flat) + _NOISE * sqrt(offered)
 
 
 def _trigger(board: Board, domain: str, callee: str) -> str:

@@ -26,6 +26,7 @@ _CONFIDENCE: Mapping[PartitionKind, float] = {
     PartitionKind.PARTIAL: 0.85,
     PartitionKind.ONE_WAY: 0.8,
 }
+_NAMED = 3
 _CURRENT = 3.0
 """Seconds after which an edge's newest window no longer speaks of the present."""
 
@@ -74,7 +75,10 @@ def _finding(domain: str, cut: Partition, edges: Mapping[Link, EdgeView]) -> Fin
         severity="critical",
         summary=_summary(cut),
         members=(*cut.near, *cut.far),
-        causes=(Cause(name=subject, score=1.0, reason=f"{cut.kind.value} partition"),),
+        causes=tuple(
+            Cause(name=edges[link].name, score=1.0 / (rank + 1), reason=f"no call arrives: a {cut.kind.value} partition")
+            for rank, link in enumerate(cut.links[:_NAMED])
+        ),
         evidence=tuple(
             edges[link].place.evidence(
                 f"calls of {edges[link].name} that succeeded",
