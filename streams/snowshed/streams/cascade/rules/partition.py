@@ -76,7 +76,7 @@ def _finding(domain: str, cut: Partition, edges: Mapping[Link, EdgeView]) -> Fin
         summary=_summary(cut),
         members=(*cut.near, *cut.far),
         causes=tuple(
-            Cause(name=edges[link].name, score=1.0 / (rank + 1), reason=f"no call arrives: a {cut.kind.value} partition")
+            Cause(name=edges[link].name, score=1.0 / (rank + 1), reason=f"no call arrives, {cut.kind.value} partition")
             for rank, link in enumerate(cut.links[:_NAMED])
         ),
         evidence=tuple(
