@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -73,12 +73,11 @@ class GuardedConsumer:
             yield None
             return
         message, permit = taken
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._give_back, message)
             with permit, use_context(parse_raw(_headers(message), time.monotonic())):
                 yield message
-        except BaseException:
-            self._give_back(message)
-            raise
+            undo.pop_all()
         self.consumer.store_offsets(message)
 
     def _next(self, timeout: float) -> tuple[Message, Permit] | None:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from typing import TypeVar
 
 from snowshed.consumers.guard import Guard
+from snowshed.consumers.integrations.ending import EndedBy
 from snowshed.consumers.integrations.sqlstate import settle_error
 
 __all__ = ["acquire", "acquire_async"]
@@ -33,13 +35,8 @@ def acquire(guard: Guard, lent: AbstractContextManager[_T]) -> Generator[_T]:
     Raises:
         Rejected: a brake refused the call.
     """
-    with guard("acquire") as permit:
-        try:
-            with lent as connection:
-                yield connection
-        except Exception as error:
-            settle_error(permit, error)
-            raise
+    with guard("acquire") as permit, EndedBy(partial(settle_error, permit)), lent as connection:
+        yield connection
 
 
 @asynccontextmanager
@@ -53,10 +50,6 @@ async def acquire_async(guard: Guard, lent: AbstractAsyncContextManager[_T]) -> 
     Raises:
         Rejected: a brake refused the call.
     """
-    with guard("acquire") as permit:
-        try:
-            async with lent as connection:
-                yield connection
-        except Exception as error:
-            settle_error(permit, error)
-            raise
+    with guard("acquire") as permit, EndedBy(partial(settle_error, permit)):
+        async with lent as connection:
+            yield connection

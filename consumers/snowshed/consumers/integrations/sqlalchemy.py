@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
@@ -17,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection, QueuePool
 
 from snowshed.consumers.guard import Guard
+from snowshed.consumers.integrations.ending import EndedBy
 from snowshed.consumers.integrations.sqlstate import settle_error
 from snowshed.consumers.permit import Permit
 
@@ -46,16 +49,12 @@ def guarded_pool(guard: Guard, pool: type[Pool] = QueuePool) -> type[Pool]:
 
         def connect(self) -> PoolProxiedConnection:
             permit = guard("connect")
-            try:
+            with ExitStack() as undo:
+                undo.callback(permit.ignored)
+                undo.enter_context(EndedBy(partial(_refused, permit)))
                 connection: PoolProxiedConnection = super().connect()
-            except PoolTimeout:
-                permit.dropped()
-                raise
-            except BaseException as error:
-                settle_error(permit, error)
-                permit.ignored()
-                raise
-            connection.record_info[_KEY] = permit  # type: ignore[index]
+                connection.record_info[_KEY] = permit  # type: ignore[index]
+                undo.pop_all()
             return connection
 
     return GuardedPool
@@ -68,6 +67,12 @@ def report_failures(engine: Engine | AsyncEngine) -> None:
         engine: an engine with a guarded pool.
     """
     event.listen(engine if isinstance(engine, Engine) else engine.sync_engine, "handle_error", _failed)
+
+
+def _refused(permit: Permit, error: Exception) -> None:
+    if isinstance(error, PoolTimeout):
+        permit.dropped()
+    settle_error(permit, error)
 
 
 def _given_back(_connection: Any, record: ConnectionPoolEntry) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -132,7 +131,6 @@ def test_two_policies_are_told_side_by_side(recording: Path, deaf: Path) -> None
     assert (found["only_a"], found["only_b"], found["changed"]) == ([], [], [])
 
 
-@pytest.mark.skipif(find_spec("matplotlib") is None, reason="the extra `plot` is not installed")
 def test_two_policies_are_drawn_side_by_side(recording: Path, deaf: Path, tmp_path: Path) -> None:
     file = tmp_path / "both.svg"
     assert run("replay", "--against", str(deaf), "--plot", str(file), str(recording)).exit_code == 0

@@ -15,6 +15,7 @@ from __future__ import annotations
 # One function stands for interceptors of all kinds, which name their parameters differently.
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import grpc
@@ -65,11 +66,10 @@ class GuardClientInterceptor(
             client_call_details.wait_for_ready,
             client_call_details.compression,
         )
-        try:
+        with ExitStack() as undo:
+            undo.callback(permit.ignored)
             call = continuation(details, request)
-        except BaseException:
-            permit.ignored()
-            raise
+            undo.pop_all()
         call.add_done_callback(lambda done: settle(permit, done.code()))
         return call
 
@@ -99,11 +99,10 @@ class _Async:
         method: str = details.method.decode() if isinstance(details.method, bytes) else details.method
         permit = self._guard(method)
         metadata = grpc.aio.Metadata(*metadata_with(details.metadata, self._caller))
-        try:
+        with ExitStack() as undo:
+            undo.callback(permit.ignored)
             call = await continuation(details._replace(metadata=metadata), request)
-        except BaseException:
-            permit.ignored()
-            raise
+            undo.pop_all()
         watch = asyncio.ensure_future(_watch(permit, call))
         self._watches.add(watch)  # the event loop alone does not keep a task
         watch.add_done_callback(self._watches.discard)

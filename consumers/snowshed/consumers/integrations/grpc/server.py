@@ -20,6 +20,7 @@ import grpc.aio
 
 from snowshed.consumers.admission import Refusal
 from snowshed.consumers.guard import Guard
+from snowshed.consumers.integrations.ending import EndedBy
 from snowshed.consumers.integrations.grpc.codes import (
     EXEMPT_SERVICES,
     code_of,
@@ -115,13 +116,14 @@ def _rebuilt(handler: Any, behavior: Callable[..., Any]) -> Any:
 @contextmanager
 def _settled(permit: Permit, context: Any) -> Generator[None]:
     """Ends the permit by the status that the handler has set, whether it returned or aborted."""
-    with permit:
+
+    def aborted(_: Exception) -> None:
+        if context.code():  # otherwise the exception itself decides
+            settle(permit, context.code())
+
+    with permit, EndedBy(aborted):
         try:
             yield
-        except Exception:
-            if context.code():  # aborted; otherwise the exception itself decides
-                settle(permit, context.code())
-            raise
         except GeneratorExit:  # a threaded server closes a stream whose client has gone
             permit.dropped()
             raise
