@@ -24,9 +24,10 @@ from tests.support.roundtrip import create_topic
 from snowshed.producers.agent import Agent, AgentSettings
 from snowshed.producers.collectors import CallTimings, Clock, Collector, RowSeen, RowWritten
 from snowshed.producers.collectors.host import host_node
-from snowshed.producers.collectors.postgres import PostgresPeriods, PostgresTarget, postgres_collectors
+from snowshed.producers.collectors.postgres import PostgresPeriods, postgres_collectors
 from snowshed.producers.collectors.postgres.replica_row import READER_SETTINGS
 from snowshed.producers.collectors.postgres.session import QueryFailed, Session
+from snowshed.producers.collectors.servers import Servers
 from snowshed.producers.instrument.fingerprint import fingerprint
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
@@ -88,7 +89,7 @@ def _agent(kafka: Broker, prefix: str, pair: PostgresPair, **changes: Any) -> Ge
         connection=KafkaConnection(kafka.bootstrap),
         node=host_node("host@test"),
         topics=topics,
-        databases=(PostgresTarget("orders", pair.primary_dsn, {"r1": pair.replica_dsn}),),
+        databases=(Servers("orders", pair.primary_dsn, {"r1": pair.replica_dsn}),),
         **changes,
     )
     stop, log = Event(), _Log(kafka.bootstrap, topics)
@@ -138,7 +139,7 @@ def role(database: str) -> Generator[str]:
 @contextmanager
 def _collectors(dsn: str, limit: int = 50, replica_dsn: str = "") -> Generator[dict[str, Collector]]:
     collectors = postgres_collectors(
-        PostgresTarget("orders", dsn, {"r1": replica_dsn} if replica_dsn else {}),
+        Servers("orders", dsn, {"r1": replica_dsn} if replica_dsn else {}),
         writer="host@test",
         periods=PostgresPeriods(),
         statement_limit=limit,

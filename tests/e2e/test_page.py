@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from math import nan
 
 import pytest
 from aiohttp import web
@@ -21,14 +22,17 @@ from tests.unit.streams.web.fleet import (
     edge,
     fleet,
     incident,
+    lag,
     lifted,
     node,
     port_of,
+    service,
+    statements,
 )
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
-from snowshed.schemas.records import Decision, DecisionMode, EdgeStatus, Incident, Record
+from snowshed.schemas.records import Decision, DecisionKind, DecisionMode, EdgeStatus, Incident, Record, ServiceStatus
 from snowshed.schemas.topics import Topics
 from snowshed.streams.broker import Broker
 from snowshed.streams.provision import provision
@@ -114,8 +118,8 @@ async def test_an_incident_comes_and_goes_without_a_reload(visit: Visit) -> None
     await expect(page.locator("#graph .service")).to_have_count(9)
     await expect(page.locator("#graph .edge")).to_have_count(11)
     await expect(page.locator("#empty")).to_be_hidden()
-    # One dead node, an amplified and an overloaded edge, a replica behind and one unknown.
-    await expect(page.locator("#overall")).to_have_text("Watching5 early signs")
+    # One dead node, an amplified and an overloaded edge, a replica behind and one unknown, a triggered service.
+    await expect(page.locator("#overall")).to_have_text("Watching6 early signs")
 
     opened, taken = incident(time.time()), decision(time.time())
     visit.world.tell(opened, taken)
@@ -136,6 +140,31 @@ async def test_an_incident_comes_and_goes_without_a_reload(visit: Visit) -> None
     await expect(page.locator("#decisions li")).to_have_count(0)
     await expect(page.locator("#closed-title")).to_have_text("1 closed incident")
     assert visit.loads == 1
+
+
+async def test_services_statements_and_what_readers_see_are_shown(visit: Visit) -> None:
+    page, now = visit.page, time.time()
+    slow = statements("orders", now, operation=("SELECT", "UPDATE"), change=("", "latency"), onset=(nan, now - 60))
+    visit.world.tell(
+        service("orders", now, ServiceStatus.METASTABLE, vulnerability_low=1.1, vulnerability_high=1.4),
+        service("cart", now, vulnerability_low=nan, vulnerability_high=nan),
+        replace(decision(now), scope="orders", kind=DecisionKind.DEGRADE, degrade_level=3),
+        replace(lag("r1", now, 0.1, 0.2), t99=0.4, stale_age=1.0, stale_share=0.02, budget_left=0.5),
+        edge("cart", "orders", now),
+        slow,
+    )
+    await page.goto(visit.url)
+    rows = page.locator("#services tr")
+    await expect(rows).to_have_text(
+        [re.compile(r"cart● stable0.*–$"), re.compile(r"orders✕ metastable3.*1.10 – 1.40$")]
+    )
+    await expect(page.locator("#graph .service", has_text="orders").locator(".state")).to_have_text("✕ metastable")
+    await expect(page.locator("#lag p")).to_have_text(
+        "99 % of writes visible after 400 ms · 2 % of reads miss a write 1 s old · 50 % of the error budget left"
+    )
+    changed = page.locator("#statements tr").first
+    await expect(changed).to_contain_text("orders · UPDATE")
+    await expect(changed.locator(".chip")).to_have_text(re.compile("slower: 10 ms → 40 ms, since"))
 
 
 async def test_text_from_records_never_becomes_markup(visit: Visit) -> None:

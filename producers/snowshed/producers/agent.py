@@ -14,7 +14,7 @@ from snowshed.producers.collectors.base import Collector
 from snowshed.producers.collectors.host import host_heartbeat, host_node
 from snowshed.producers.collectors.kafka_groups import ConsumerGroup, GroupSession, GroupTarget
 from snowshed.producers.collectors.mysql import mysql_collectors
-from snowshed.producers.collectors.postgres import PostgresPeriods, PostgresTarget, postgres_collectors
+from snowshed.producers.collectors.postgres import PostgresPeriods, postgres_collectors
 from snowshed.producers.collectors.redis import redis_collectors
 from snowshed.producers.collectors.reporter import Reporter
 from snowshed.producers.collectors.servers import RowPeriods, Servers
@@ -67,7 +67,7 @@ class AgentSettings:
     node: Node = field(default_factory=host_node)
     topics: Topics = field(default_factory=Topics)
     registry_url: str | None = None
-    databases: tuple[PostgresTarget, ...] = ()
+    databases: tuple[Servers, ...] = ()
     mysql: tuple[Servers, ...] = ()
     redis: tuple[Servers, ...] = ()
     groups: tuple[GroupTarget, ...] = ()
@@ -88,9 +88,8 @@ class AgentSettings:
     @property
     def datasets(self) -> tuple[str, ...]:
         """The name of everything that is watched."""
-        replicated = (*self.mysql, *self.redis)
+        replicated = (*self.databases, *self.mysql, *self.redis)
         return (
-            *(target.dataset for target in self.databases),
             *(servers.dataset for servers in replicated),
             *(group.dataset for group in self.groups),
             *(ensemble.dataset for ensemble in self.ensembles),
@@ -114,7 +113,7 @@ class AgentSettings:
             node=host_node(shared.node, zone=shared.zone, region=shared.region, role=shared.role),
             topics=Topics(shared.prefix),
             registry_url=shared.registry_url,
-            databases=tuple(map(PostgresTarget.parse, _listed(environ, "SNOWSHED_POSTGRES"))),
+            databases=tuple(map(Servers.parse, _listed(environ, "SNOWSHED_POSTGRES"))),
             mysql=tuple(map(Servers.parse, _listed(environ, "SNOWSHED_MYSQL"))),
             redis=tuple(map(Servers.parse, _listed(environ, "SNOWSHED_REDIS"))),
             groups=tuple(map(GroupTarget.parse, _listed(environ, "SNOWSHED_KAFKA_GROUPS"))),
@@ -170,9 +169,9 @@ def _listed(environ: Mapping[str, str], name: str) -> list[str]:
 
 def _collectors(settings: AgentSettings) -> Iterator[Collector]:
     writer = settings.node.name
-    for target in settings.databases:
+    for servers in settings.databases:
         yield from postgres_collectors(
-            target, writer=writer, periods=settings.periods, statement_limit=settings.statement_limit
+            servers, writer=writer, periods=settings.periods, statement_limit=settings.statement_limit
         )
     for servers in settings.mysql:
         yield from mysql_collectors(servers, writer=writer, periods=settings.rows)

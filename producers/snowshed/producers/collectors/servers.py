@@ -9,10 +9,12 @@ from types import MappingProxyType
 
 from snowshed.schemas.errors import ConfigurationError
 
-__all__ = ["RowPeriods", "Servers", "checked_name"]
+__all__ = ["RowPeriods", "Servers", "checked_name", "checked_periods"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SEPARATOR = re.compile(r",\s*(?=[A-Za-z0-9][A-Za-z0-9._-]*=[a-z]+://)")
+# A comma also stands between the hosts of one address: only one before `name=` and another address separates. An
+# address is a URL or, for PostgreSQL, libpq's `keyword=value` pairs.
+_SEPARATOR = re.compile(r",\s*(?=[A-Za-z0-9][A-Za-z0-9._-]*=(?:[a-z]+://|[a-z_]+\s*=))")
 
 
 def checked_name(name: str) -> str:
@@ -26,9 +28,20 @@ def checked_name(name: str) -> str:
     return name
 
 
+def checked_periods(**periods: float) -> None:
+    """Refuse what cannot be a period in seconds.
+
+    Raises:
+        ConfigurationError: one is not between 0.01 and 3600.
+    """
+    for name, seconds in periods.items():
+        if not 0.01 <= seconds <= 3600:
+            raise ConfigurationError(f"period {name}={seconds!r} is not between 0.01 and 3600 seconds")
+
+
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """A dataset, its source and its replicas.
+    """A dataset, its source and its replicas; addresses are not shown, for they may hold passwords.
 
     Args:
         dataset: its name in markers.
@@ -63,7 +76,7 @@ class Servers:
             if not (_NAME.fullmatch(name) and url):
                 raise ConfigurationError(
                     f"part {position} of a dataset's servers is not name=URL; write for instance "
-                    "orders=mysql://user@db1:3306,r1=mysql://user@db2:3306"
+                    "orders=postgresql://user@db1/shop,r1=postgresql://user@db2/shop"
                 )
         (dataset, _, source_url), *rest = parts
         replicas = {name: url for name, _, url in rest}
@@ -84,6 +97,4 @@ class RowPeriods:
     """Between two looks at what replication says of itself."""
 
     def __post_init__(self) -> None:
-        for name, seconds in (("row", self.row), ("poll", self.poll), ("state", self.state)):
-            if not 0.01 <= seconds <= 3600:
-                raise ConfigurationError(f"period {name}={seconds!r} is not between 0.01 and 3600 seconds")
+        checked_periods(row=self.row, poll=self.poll, state=self.state)

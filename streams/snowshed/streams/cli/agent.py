@@ -12,7 +12,6 @@ import typer
 
 from snowshed.producers.agent import Agent, AgentSettings
 from snowshed.producers.collectors.kafka_groups import GroupTarget
-from snowshed.producers.collectors.postgres import PostgresTarget
 from snowshed.producers.collectors.servers import Servers
 from snowshed.producers.collectors.zookeeper import ZooKeeperTarget
 from snowshed.schemas.errors import ConfigurationError
@@ -86,7 +85,7 @@ def command(
     agent.run(stop)
 
 
-def postgres_targets(primaries: list[str], replicas: list[str]) -> tuple[PostgresTarget, ...]:
+def postgres_targets(primaries: list[str], replicas: list[str]) -> tuple[Servers, ...]:
     """The datasets that `--postgres` and `--replica` describe.
 
     Raises:
@@ -105,7 +104,7 @@ def postgres_targets(primaries: list[str], replicas: list[str]) -> tuple[Postgre
                 "as in orders/r1=postgresql://user@db2/shop"
             )
         found[dataset][name] = dsn
-    return tuple(PostgresTarget(dataset, dsn, found[dataset]) for dataset, dsn in dsns.items())
+    return tuple(Servers(dataset, dsn, found[dataset]) for dataset, dsn in dsns.items())
 
 
 def _pair(text: str, option: str, example: str) -> tuple[str, str]:

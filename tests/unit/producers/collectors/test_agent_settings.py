@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from snowshed.producers.agent import AgentSettings
-from snowshed.producers.collectors.postgres import PostgresTarget
+from snowshed.producers.collectors.servers import Servers
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import ConfigurationError
 
@@ -32,8 +32,8 @@ def test_settings_come_from_the_environment() -> None:
     )
     assert (settings.registry_url, settings.interval) == ("http://registry:8081", 0.25)
     assert settings.databases == (
-        PostgresTarget("orders", "host=h1 dbname=o", {"r1": "host=h2 dbname=o"}),
-        PostgresTarget("users", "host=h3 dbname=u"),
+        Servers("orders", "host=h1 dbname=o", {"r1": "host=h2 dbname=o"}),
+        Servers("users", "host=h3 dbname=u"),
     )
 
 

@@ -43,7 +43,7 @@ def test_primaries_and_replicas_become_datasets() -> None:
         ["orders/r1=postgresql://u@c/x", "orders/r2=postgresql://u@d/x"],
     )
     assert [target.dataset for target in targets] == ["orders", "stock"]
-    assert targets[0].primary_dsn == "postgresql://u@a/x?sslmode=require"
+    assert targets[0].source_url == "postgresql://u@a/x?sslmode=require"
     assert dict(targets[0].replicas) == {"r1": "postgresql://u@c/x", "r2": "postgresql://u@d/x"}
     assert dict(targets[1].replicas) == {}
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from math import nan
 from threading import Lock
+from typing import Any
 
 from aiohttp import web
 
@@ -29,6 +31,7 @@ from snowshed.schemas.records import (
     ScopeKind,
     ServiceHealth,
     ServiceStatus,
+    StatementHealth,
 )
 from snowshed.streams.web import View, World
 
@@ -45,6 +48,7 @@ __all__ = [
     "node",
     "port_of",
     "service",
+    "statements",
 ]
 
 
@@ -77,22 +81,20 @@ def delivery(record: Record, offset: int = 0) -> Delivery:
     return Delivery(topic, 0, offset, nan, key, record)
 
 
+_PLACES: dict[type[Record], tuple[str, Callable[[Any], str]]] = {
+    NodeHealth: ("health", lambda record: record.node),
+    EdgeHealth: ("health", lambda record: f"{record.caller}>{record.callee}"),
+    ServiceHealth: ("health", lambda record: f"service/{record.service}"),
+    StatementHealth: ("health", lambda record: f"statements/{record.callee}"),
+    Lag: ("lag", lambda record: f"{record.dataset}/{record.replica}"),
+    Incident: ("incidents", lambda record: record.incident_id),
+    Decision: ("decisions", lambda record: f"{record.scope}|{record.kind.value}"),
+}
+
+
 def _address(record: Record) -> tuple[str, str]:
-    match record:
-        case NodeHealth():
-            return "snowshed.health", record.node
-        case EdgeHealth():
-            return "snowshed.health", f"{record.caller}>{record.callee}"
-        case ServiceHealth():
-            return "snowshed.health", f"service/{record.service}"
-        case Lag():
-            return "snowshed.lag", f"{record.dataset}/{record.replica}"
-        case Incident():
-            return "snowshed.incidents", record.incident_id
-        case Decision():
-            return "snowshed.decisions", f"{record.scope}|{record.kind.value}"
-        case _:
-            raise TypeError(record)
+    topic, key = _PLACES[type(record)]
+    return f"snowshed.{topic}", key(record)
 
 
 def node(name: str, service: str, now: float, status: Liveness = Liveness.ALIVE, **changes: float) -> NodeHealth:
@@ -140,6 +142,34 @@ def service(name: str, now: float, status: ServiceStatus = ServiceStatus.STABLE,
         throughput=239.0,
         vulnerability_method="capacity never reached: against the most completions so far, an upper bound",
         **values,
+    )
+
+
+def statements(
+    callee: str, now: float, *, operation: tuple[str, ...], change: tuple[str, ...], onset: tuple[float, ...]
+) -> StatementHealth:
+    count = len(operation)
+    return StatementHealth(
+        domain="shop",
+        callee=callee,
+        observed_at=now,
+        detector_lag=0.01,
+        window=10.0,
+        calls=1000.0,
+        seconds=20.0,
+        statement=tuple(f"{number:016x}" for number in range(count)),
+        operation=operation,
+        rate=(100.0,) * count,
+        errors=(0.0,) * count,
+        share=(0.3,) * count,
+        usual_share=(0.1,) * count,
+        mean=(0.02,) * count,
+        p90=(0.03,) * count,
+        p99=(0.05,) * count,
+        change=change,
+        onset=onset,
+        before=(0.01,) * count,
+        after=(0.04,) * count,
     )
 
 

@@ -6,6 +6,8 @@ import { renderIncidents } from "./incidents.js";
 import { renderLag } from "./lag.js";
 import { filterNodes, renderNodes } from "./nodes.js";
 import { isEmpty, renderOverall } from "./overall.js";
+import { renderServices } from "./services.js";
+import { renderStatements } from "./statements.js";
 import { Stream } from "./stream.js";
 
 let world = null;
@@ -42,7 +44,9 @@ function render() {
   renderIncidents(world, at);
   renderDecisions(world, at);
   renderGraph(world, filterNodes);
+  renderServices(world);
   renderLag(world);
+  renderStatements(world);
   renderNodes(world, at);
   setText(byId("moment"), `as of ${moment(at)}`);
   arrive();

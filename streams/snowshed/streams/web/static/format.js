@@ -69,6 +69,12 @@ const STATUS = {
   fresh: ["ok", "●", "fresh"],
   behind: ["bad", "▲", "behind"],
   unknown: ["warn", "?", "unknown"],
+  stable: ["ok", "●", "stable"],
+  triggered: ["bad", "▲", "triggered"],
+  recovering: ["warn", "◐", "recovering"],
+  provisional: ["bad", "▲", "perhaps metastable"],
+  metastable: ["bad", "✕", "metastable"],
+  capacity_loss: ["bad", "▼", "capacity lost"],
 };
 
 // Tone, mark and word: colour never stands alone.
@@ -82,6 +88,14 @@ const KIND = {
   replica_lag: "Replica lags",
   retry_amplification: "Retry amplification",
   overload: "Overload",
+  gray_failure: "Gray failure",
+  partition: "Partition",
+  cascade: "Cascade",
+  metastable: "Metastable state",
+  capacity_loss: "Capacity lost",
+  consumer_group: "Consumer group",
+  quorum: "Quorum",
+  detector: "Detector",
 };
 
 export const incidentKind = (kind) => KIND[kind] ?? kind;

@@ -117,14 +117,15 @@ function updateBox(drawing, name, world) {
   const inbound = world.edges.filter((edge) => edge.callee === name && !edge.stale);
   const trouble = inbound.find((edge) => edge.status === "overloaded");
   const worst = [...nodes].sort((one, other) => WORST.indexOf(one.status) - WORST.indexOf(other.status))[0];
-  const judged = worst && worst.status !== "alive" ? worst : trouble ?? worst;
+  const health = world.services.find((one) => one.service === name && !one.stale && status(one.status).tone === "bad");
+  const judged = worst && worst.status !== "alive" ? worst : health ?? trouble ?? worst;
   const { tone, mark, word } = judged ? status(judged.status, judged.stale) : { tone: "quiet", mark: "", word: "" };
   const alive = nodes.filter((node) => node.status === "alive").length;
   const rate = inbound.reduce((sum, edge) => sum + (edge.rate ?? 0), 0);
   const population = nodes.length ? `${alive}/${nodes.length} alive` : inbound.length ? `${perSecond(rate)} in` : "caller";
   const brakes = world.decisions.filter((decision) => decision.scope === name || decision.scope.endsWith(`>${name}`));
   setAttribute(drawing.node, "data-tone", tone);
-  setText(drawing.state, tone === "ok" || !judged ? population : `${mark} ${judged === trouble ? word : population}`);
+  setText(drawing.state, tone === "ok" || !judged ? population : `${mark} ${judged === trouble || judged === health ? word : population}`);
   setText(drawing.brake, brakes.map((decision) => decision.kind).join(" "));
   setAttribute(drawing.shield, "visibility", brakes.length ? null : "hidden");
   const sentence = `${name}: ${[word, population, ...brakes.map((decision) => decision.reason)].filter(Boolean).join("; ")}`;

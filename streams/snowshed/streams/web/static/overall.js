@@ -3,7 +3,7 @@
 import { byId, setAttribute, setText } from "./dom.js";
 import { duration, elapsed, known, plural } from "./format.js";
 
-const WARNING = { nodes: ["suspect", "dead", "observer_suspect"], edges: ["overloaded", "amplified"], lag: ["behind", "unknown"] };
+const WARNING = { nodes: ["suspect", "dead", "observer_suspect"], edges: ["overloaded", "amplified"], lag: ["behind", "unknown"], services: ["triggered", "provisional", "metastable", "capacity_loss"] };
 const LAG_LIMIT = 3; // seconds; past it the detector stops tightening
 
 export function warnings(world) {
