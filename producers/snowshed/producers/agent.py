@@ -11,6 +11,7 @@ from threading import Event
 import structlog
 
 from snowshed.producers.collectors.base import Collector
+from snowshed.producers.collectors.etcd import Etcd, EtcdTarget
 from snowshed.producers.collectors.host import host_heartbeat, host_node
 from snowshed.producers.collectors.kafka_groups import ConsumerGroup, GroupSession, GroupTarget
 from snowshed.producers.collectors.mysql import mysql_collectors
@@ -54,6 +55,7 @@ class AgentSettings:
         redis: the Redis datasets.
         groups: consumer groups of that Kafka cluster.
         ensembles: the ZooKeeper ensembles.
+        etcd: the etcd clusters.
         interval: seconds between heartbeats.
         periods: how often PostgreSQL is asked.
         rows: how often MySQL and Redis are asked.
@@ -72,6 +74,7 @@ class AgentSettings:
     redis: tuple[Servers, ...] = ()
     groups: tuple[GroupTarget, ...] = ()
     ensembles: tuple[ZooKeeperTarget, ...] = ()
+    etcd: tuple[EtcdTarget, ...] = ()
     interval: float = DEFAULT_INTERVAL
     periods: PostgresPeriods = field(default_factory=PostgresPeriods)
     rows: RowPeriods = field(default_factory=RowPeriods)
@@ -93,6 +96,7 @@ class AgentSettings:
             *(servers.dataset for servers in replicated),
             *(group.dataset for group in self.groups),
             *(ensemble.dataset for ensemble in self.ensembles),
+            *(cluster.dataset for cluster in self.etcd),
         )
 
     @classmethod
@@ -102,7 +106,7 @@ class AgentSettings:
         They are those of `ProducerSettings.from_env`, but for the service, and what to watch, separated by semicolons:
         SNOWSHED_POSTGRES as `dataset=DSN,replica=DSN`, SNOWSHED_MYSQL and SNOWSHED_REDIS as
         `dataset=URL,replica=URL`, SNOWSHED_KAFKA_GROUPS as `dataset=group:topic,topic`, SNOWSHED_ZOOKEEPER as
-        `dataset=host:port,host:port`.
+        `dataset=host:port,host:port`, SNOWSHED_ETCD as `dataset=URL,URL`.
 
         Raises:
             ConfigurationError: a variable is missing or wrong.
@@ -118,6 +122,7 @@ class AgentSettings:
             redis=tuple(map(Servers.parse, _listed(environ, "SNOWSHED_REDIS"))),
             groups=tuple(map(GroupTarget.parse, _listed(environ, "SNOWSHED_KAFKA_GROUPS"))),
             ensembles=tuple(map(ZooKeeperTarget.parse, _listed(environ, "SNOWSHED_ZOOKEEPER"))),
+            etcd=tuple(map(EtcdTarget.parse, _listed(environ, "SNOWSHED_ETCD"))),
             interval=shared.interval,
         )
 
@@ -187,6 +192,7 @@ def _collectors(settings: AgentSettings) -> Iterator[Collector]:
             period=_GROUP_PERIOD,
         )
     yield from map(ZooKeeper, settings.ensembles)
+    yield from map(Etcd, settings.etcd)
 
 
 def _within(budget: float, stops: Sequence[Callable[[float], None]]) -> None:

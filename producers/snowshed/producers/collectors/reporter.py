@@ -108,6 +108,7 @@ class Reporter:
             role=tuple(report.role.value for report in seen.reports),
             in_sync=tuple(_number(report.in_sync) for report in seen.reports),
             pending=tuple(_number(report.pending) for report in seen.reports),
+            term=tuple(_number(report.term) for report in seen.reports),
         )
         self._transport.send("markers", seen.dataset, record)
 

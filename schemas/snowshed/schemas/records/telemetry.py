@@ -228,3 +228,5 @@ class QuorumAnswers:
     """As a leader: voters that keep up, itself included; NaN from others."""
     pending: tuple[float, ...]
     """As a leader: proposals and followers that wait; NaN from others."""
+    term: tuple[float, ...] = ()
+    """Term or epoch it is in; NaN from who does not say. Empty in records from before there was such a column."""

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from snowshed.producers.agent import Agent, AgentSettings
+from snowshed.producers.collectors.etcd import EtcdTarget
 from snowshed.producers.collectors.kafka_groups import GroupTarget
 from snowshed.producers.collectors.servers import Servers
 from snowshed.producers.collectors.zookeeper import ZooKeeperTarget
@@ -51,14 +52,19 @@ def command(
         list[str] | None,
         typer.Option(metavar="DATASET=HOST:PORT,HOST:PORT", help="All voters of a ZooKeeper ensemble; repeatable."),
     ] = None,
+    etcd: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET=URL,URL", help="All voting members of an etcd cluster; repeatable."),
+    ] = None,
     interval: Annotated[float, typer.Option(help="Seconds between heartbeats.")] = 0.5,
     attached: Attached = False,
 ) -> None:
     """Report this host and its databases.
 
     What to watch may also stand in SNOWSHED_POSTGRES, as `dataset=DSN,replica=DSN`, and in SNOWSHED_MYSQL,
-    SNOWSHED_REDIS, SNOWSHED_KAFKA_GROUPS and SNOWSHED_ZOOKEEPER as in the options, separated by semicolons. Passwords
-    are better kept in ~/.pgpass, in an option file of MySQL, or in the environment than on the command line.
+    SNOWSHED_REDIS, SNOWSHED_KAFKA_GROUPS, SNOWSHED_ZOOKEEPER and SNOWSHED_ETCD as in the options, separated by
+    semicolons. Passwords are better kept in ~/.pgpass, in an option file of MySQL, or in the environment than on the
+    command line.
     """
     logs.configure()
     environ = {**os.environ, "SNOWSHED_BOOTSTRAP": bootstrap, "SNOWSHED_PREFIX": prefix, "SNOWSHED_NODE": node}
@@ -70,6 +76,7 @@ def command(
         redis=(*settings.redis, *map(Servers.parse, redis or [])),
         groups=(*settings.groups, *map(GroupTarget.parse, kafka_group or [])),
         ensembles=(*settings.ensembles, *map(ZooKeeperTarget.parse, zookeeper or [])),
+        etcd=(*settings.etcd, *map(EtcdTarget.parse, etcd or [])),
         interval=interval,
     )
     agent = Agent(more)

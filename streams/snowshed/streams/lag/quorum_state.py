@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isnan
+from math import isnan, nan
 
 from snowshed.schemas.members import MemberReport, Role
 from snowshed.schemas.records import LagStatus, QuorumAnswers
@@ -61,7 +61,8 @@ def answered(quorum: Quorum | None, record: QuorumAnswers, appended: float, offs
 
 
 def _reports(record: QuorumAnswers) -> list[MemberReport]:
-    rows = zip(record.member, record.role, record.in_sync, record.pending, strict=True)
+    terms = record.term or (nan,) * len(record.member)
+    rows = zip(record.member, record.role, record.in_sync, record.pending, terms, strict=True)
     return [
         MemberReport(
             member=member,
@@ -69,8 +70,9 @@ def _reports(record: QuorumAnswers) -> list[MemberReport]:
             role=_ROLES.get(role, Role.NONE),
             in_sync=None if isnan(in_sync) else int(in_sync),
             pending=None if isnan(pending) else int(pending),
+            term=None if isnan(term) else int(term),
         )
-        for member, role, in_sync, pending in rows
+        for member, role, in_sync, pending, term in rows
     ]
 
 

@@ -80,7 +80,7 @@ def test_a_look_at_a_group_and_a_round_of_answers_become_records_by_column() -> 
     reporter.report(
         GroupSeen(dataset="orders", group="g", asked=1.0, answered=2.0, period=1.0, partitions=3, lag=9, worst=(worst,))
     )
-    leader = MemberReport(member="z1", at=1.0, role=Role.LEADER, in_sync=2, pending=0)
+    leader = MemberReport(member="z1", at=1.0, role=Role.LEADER, term=4, in_sync=2, pending=0)
     answers = (leader, MemberReport(member="z2", at=1.0, role=Role.FOLLOWER))
     voters = ("z1", "z2", "z3")
     reporter.report(
@@ -93,3 +93,4 @@ def test_a_look_at_a_group_and_a_round_of_answers_become_records_by_column() -> 
     assert isinstance(quorum, QuorumAnswers)
     assert (quorum.voters, quorum.role, quorum.in_sync[0]) == (voters, ("leader", "follower"), 2.0)
     assert isnan(quorum.in_sync[1])
+    assert quorum.term[0] == 4.0

@@ -1,4 +1,4 @@
-"""What is typed to have MySQL, Redis, consumer groups and ZooKeeper watched, and what is said of it."""
+"""What is typed to have MySQL, Redis, consumer groups, ZooKeeper and etcd watched, and what is said of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from snowshed.producers.agent import AgentSettings
 from snowshed.producers.collectors.address import Address
+from snowshed.producers.collectors.etcd import Etcd, EtcdTarget
 from snowshed.producers.collectors.kafka_groups import GroupTarget
 from snowshed.producers.collectors.mysql import mysql_collectors
 from snowshed.producers.collectors.mysql.applier import applier_state
@@ -111,6 +112,22 @@ def test_an_ensemble_names_each_voter_once(text: str) -> None:
         ZooKeeperTarget.parse(text)
 
 
+def test_an_etcd_cluster_names_each_member_once_and_its_files_for_tls() -> None:
+    target = EtcdTarget.parse("kv=https://e1:2379?cacert=/ca.pem, http://e2")
+    assert target.members == ("https://e1:2379?cacert=/ca.pem", "http://e2")
+    assert [str(address) for address in target.addresses] == ["e1:2379", "e2"]
+    with pytest.raises(ConfigurationError, match="cacert, cert or key"):
+        Etcd(EtcdTarget("kv", ("https://e1?cacert=/nowhere/ca.pem",)))
+
+
+@pytest.mark.parametrize(
+    "text", ["kv", "kv=", "kv=e1:2379", "kv=http://e1,http://e1", "k v=http://e1", "kv=http://e1?a=1"]
+)
+def test_an_etcd_cluster_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        EtcdTarget.parse(text)
+
+
 def test_everything_may_stand_in_the_environment_and_no_name_twice() -> None:
     environ = {
         "SNOWSHED_BOOTSTRAP": "localhost:9092",
@@ -118,13 +135,14 @@ def test_everything_may_stand_in_the_environment_and_no_name_twice() -> None:
         "SNOWSHED_REDIS": "c=redis://a",
         "SNOWSHED_KAFKA_GROUPS": "w=g:t",
         "SNOWSHED_ZOOKEEPER": "zk=z1:2181",
+        "SNOWSHED_ETCD": "kv=http://e1:2379",
     }
-    assert AgentSettings.from_env(environ).datasets == ("o", "p", "c", "w", "zk")
+    assert AgentSettings.from_env(environ).datasets == ("o", "p", "c", "w", "zk", "kv")
     with pytest.raises(ConfigurationError, match="'o' is given twice"):
         AgentSettings.from_env({**environ, "SNOWSHED_REDIS": "o=redis://a"})
 
 
-@pytest.mark.parametrize("option", ["--mysql", "--redis", "--kafka-group", "--zookeeper"])
+@pytest.mark.parametrize("option", ["--mysql", "--redis", "--kafka-group", "--zookeeper", "--etcd"])
 def test_an_option_that_cannot_be_read_ends_the_command_before_anything_runs(option: str) -> None:
     words = ["agent", option, "no name"]
     result = CliRunner().invoke(build_app(words), words)

@@ -197,6 +197,17 @@ def test_the_state_of_a_quorum_is_published_when_it_changes_and_every_so_often()
     assert told(30.0) == [("unknown", -2.0, LagStatus.UNKNOWN)]
 
 
+def test_a_leader_of_an_older_term_is_no_second_leader() -> None:
+    _, answers = _answers(START, "leader", "leader", "follower")
+    assert isinstance(answers, QuorumAnswers)
+
+    def told(record: QuorumAnswers) -> list[str]:
+        return [lag.condition for lag in lags(Partition().step(START, [(START + 0.002, record)]), "quorum")]
+
+    assert told(replace(answers, term=(4.0, 5.0, 5.0))) == ["critical"]
+    assert told(replace(answers, term=(5.0, 5.0, 5.0))) == ["split"]
+
+
 def test_looks_and_answers_that_cannot_be_judged_are_rejected() -> None:
     look, answers = _look(START, 1.0, 2.0)[1], _answers(START, "leader", in_sync=3.0)[1]
     assert isinstance(look, GroupProgress)
@@ -206,9 +217,10 @@ def test_looks_and_answers_that_cannot_be_judged_are_rejected() -> None:
         replace(look, owned=()),
         replace(look, answered=nan),
         replace(answers, role=()),
+        replace(answers, term=(1.0, 2.0)),
     ]
     messages = [Message(index, 0.0, None, CODEC.encode(record)) for index, record in enumerate(wrong)]
-    assert [reject.message.offset for reject in MarkerFold(POLICY).decode(messages).rejects] == [0, 1, 2, 3]
+    assert [reject.message.offset for reject in MarkerFold(POLICY).decode(messages).rejects] == [0, 1, 2, 3, 4]
 
 
 def test_state_of_earlier_versions_is_read() -> None:

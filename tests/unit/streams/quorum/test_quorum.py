@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snowshed.producers.collectors.etcd.answers import from_status
 from snowshed.producers.collectors.zookeeper.answers import from_mntr, from_srvr
 from snowshed.streams.quorum import MemberReport, QuorumHealth, QuorumStatus, Role, judge
-from snowshed.streams.quorum.raft import KRaftQuorum, KRaftReplica, from_etcd, from_kraft
+from snowshed.streams.quorum.kraft import KRaftQuorum, KRaftReplica, from_kraft
 
 NOW = 1_700_000_000.0
 THREE = ("a", "b", "c")
@@ -126,12 +127,24 @@ def test_a_forbidden_command_is_named(parse: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("leader_id", "learner", "role"),
-    [(7, False, Role.LEADER), (8, False, Role.FOLLOWER), (0, False, Role.NONE), (8, True, Role.OBSERVER)],
+    ("more", "role"),
+    [
+        (', "leader": "7"', Role.LEADER),
+        (', "leader": "8"', Role.FOLLOWER),
+        ("", Role.NONE),
+        (', "leader": "8", "isLearner": true', Role.OBSERVER),
+    ],
 )
-def test_an_etcd_member_has_the_role_its_status_shows(leader_id: int, *, learner: bool, role: Role) -> None:
-    report = from_etcd("a", member_id=7, leader_id=leader_id, term=4, index=99, learner=learner, at=NOW)
+def test_an_etcd_member_has_the_role_its_status_shows(more: str, role: Role) -> None:
+    body = f'{{"header": {{"member_id": "7"}}, "raftTerm": "4", "raftIndex": "99"{more}}}'
+    report = from_status("a", body.encode(), NOW)
     assert (report.role, report.term, report.position) == (role, 4, 99)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": "no"}'])
+def test_what_is_no_etcd_says_so(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        from_status("a", body, NOW)
 
 
 def kraft(leader: int, *ages: float) -> QuorumHealth:

@@ -1,7 +1,4 @@
-"""Members of Raft groups as reports: etcd's endpoint status and Kafka's own quorum (KRaft).
-
-The values are those of etcd's maintenance call `Status` and of Kafka's `DescribeQuorum`, however they were had.
-"""
+"""Voters of Kafka's own quorum (KRaft) as reports: the values of its `DescribeQuorum`, however they were had."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 
 from snowshed.schemas.members import MemberReport, Role
 
-__all__ = ["KRaftQuorum", "KRaftReplica", "from_etcd", "from_kraft"]
+__all__ = ["KRaftQuorum", "KRaftReplica", "from_kraft"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,19 +29,6 @@ class KRaftQuorum:
     """Node id of the leader; -1 while there is none."""
     epoch: int
     voters: tuple[KRaftReplica, ...]
-
-
-def from_etcd(
-    member: str, *, member_id: int, leader_id: int, term: int, index: int, learner: bool, at: float
-) -> MemberReport:
-    """The report of an etcd member; a leader id of 0 means that it knows none."""
-    if learner:
-        role = Role.OBSERVER
-    elif leader_id == 0:
-        role = Role.NONE
-    else:
-        role = Role.LEADER if leader_id == member_id else Role.FOLLOWER
-    return MemberReport(member=member, at=at, role=role, term=term, position=index)
 
 
 def from_kraft(quorum: KRaftQuorum, *, at: float, patience: float) -> Sequence[MemberReport]:
