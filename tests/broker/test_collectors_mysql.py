@@ -94,6 +94,7 @@ def test_the_interval_holds_the_truth_while_the_replicas_applier_is_stopped(mari
 
 def test_a_stopped_applier_is_logged_once_with_its_state(mariadb_pair: MariaDbPair) -> None:
     with _collectors(mariadb_pair.primary_url, mariadb_pair.replica_url) as (_, _, applier):
+        wait_until(lambda: _threads(mariadb_pair) == ("Yes", "Yes"), what="the replica is linked")
         assert list(applier.collect(_CLOCK)) == []
         mariadb_pair.pause_replay()
         try:
@@ -104,6 +105,14 @@ def test_a_stopped_applier_is_logged_once_with_its_state(mariadb_pair: MariaDbPa
             mariadb_pair.resume_replay()
     [entry] = logs
     assert (entry["event"], entry["receiving"], entry["applying"]) == ("applier_changed", "yes", "no")
+
+
+def _threads(pair: MariaDbPair) -> tuple[str, str]:
+    session = Session("orders/r1", pair.replica_url)
+    session.open()
+    [status] = session.table("SHOW ALL SLAVES STATUS")
+    session.close()
+    return status["Slave_IO_Running"], status["Slave_SQL_Running"]
 
 
 def _as_user(url: str, user: str) -> str:
@@ -141,6 +150,8 @@ def test_a_user_that_may_not_write_is_told_what_to_run_and_then_it_works(mariadb
         _run(mariadb_pair, user, str(refused.value).partition("administrator: ")[2])
         _run(mariadb_pair, user, str(asked.value).partition("Run: ")[2])
         assert _written(row).version == 1
+        granted = f"SELECT 1 FROM mysql.tables_priv WHERE user = '{user}'"
+        wait_until(lambda: bool(mariadb_pair.execute(1, granted)), what="the grant is replicated")
         wait_until(lambda: _shows(reader, 1), what="the row is replicated")
         row.close()
         reader.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from tests.support.core_rig import Rig, wait_until
+from tests.support.core_rig import PATIENT, Rig, wait_until
 from tests.support.counting import CountingFold, Tally, expected_ids, payload
 
 from snowshed.schemas.records import DeadLetter, JournalEntry, Notice
@@ -215,7 +215,7 @@ def test_a_worker_lives_through_the_sudden_death_of_its_broker(tmp_path: Path, p
     with LocalKafka(tmp_path / "kafka") as broker:
         rig = Rig(broker.bootstrap, prefix)
         rig.feed(numbered(0, 200))
-        with rig.core():
+        with rig.core(limits=PATIENT):
             rig.read_raw("notices", expect=200)
             rig.feed(numbered(200, 5_000))
             broker.kill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from confluent_kafka import Producer
-from tests.support.core_rig import Rig, wait_until
+from tests.support.core_rig import PATIENT, Rig, wait_until
 from tests.support.counting import expected_ids, payload
 from tests.support.disk import small_disk
 
@@ -21,7 +21,7 @@ def test_a_worker_lives_through_a_full_disk_of_its_broker_and_loses_nothing(tmp_
     with small_disk(tmp_path / "disk", megabytes=300) as disk, LocalKafka(disk.folder / "kafka") as broker:
         rig = Rig(broker.bootstrap, prefix, partitions=1)
         rig.feed([(KEY, number) for number in range(100)])
-        with rig.core():
+        with rig.core(limits=PATIENT):
             rig.read_raw("notices", expect=100)
             disk.fill()
             producer = Producer({"bootstrap.servers": rig.bootstrap, "enable.idempotence": True, "log_level": 0})

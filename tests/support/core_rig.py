@@ -23,14 +23,20 @@ from snowshed.streams.transactions.events import NoWatcher
 from snowshed.streams.transactions.judge import DirectJudge, Judge
 from snowshed.streams.transactions.protocol import GroupSettings, Protocol
 
-__all__ = ["Rig", "wait_until"]
+__all__ = ["PATIENT", "Rig", "wait_until"]
+
+PATIENT = LaneLimits(tick=0.05, transaction_timeout=120.0)
+"""For tests that take the broker away: on a busy machine it may need longer to return than a transaction may last,
+after which the worker would rightly leave."""
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 30.0, *, what: str) -> None:
-    """Wait for a condition of the outside world."""
+def wait_until(
+    condition: Callable[[], bool], timeout: float = 30.0, *, what: str, found: Callable[[], object] = str
+) -> None:
+    """Wait for a condition of the outside world; `found` tells how far it came when it does not hold in time."""
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what} {found()}"
         time.sleep(0.02)
 
 
@@ -107,7 +113,7 @@ class Rig:
             found[:] = self._read_once(short)
             return expect is None or len(found) >= expect
 
-        wait_until(enough, timeout, what=f"{expect} records on {short}; there are {len(found)}")
+        wait_until(enough, timeout, what=f"{expect} records on {short}; there are", found=lambda: len(found))
         return found
 
     def _read_once(self, short: str) -> list[tuple[bytes | None, bytes | None]]:
