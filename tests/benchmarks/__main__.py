@@ -11,14 +11,17 @@ from pathlib import Path
 from tests.benchmarks import (
     comparison,
     control_central,
+    control_local,
     edges,
     embedding,
     failures,
     guarantee,
     ingest,
+    lab,
     load,
     memory,
     reaction,
+    replica_writes,
     restore,
     scripts,
     simulation,
@@ -67,7 +70,12 @@ ACCURACY: Mapping[str, Callable[[Stage], Section]] = {"visibility": visibility.r
 DETECTION: Mapping[str, Callable[[Stage], Section]] = {"failures": failures.run}
 """What docs/detection.md shows; runs only when named."""
 
-CONTROL: Mapping[str, Callable[[Stage], Section]] = {"control_central": control_central.run}
+CONTROL: Mapping[str, Callable[[Stage], Section]] = {
+    "control_central": control_central.run,
+    "control_local": control_local.run,
+    "lab": lab.run,
+    "replica_writes": replica_writes.run,
+}
 """What docs/control.md shows; runs only when named."""
 
 BENCHMARKS: Mapping[str, Callable[[Stage], Section]] = {

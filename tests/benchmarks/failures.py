@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, log, nan
 
+from tests.benchmarks import shapes
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.stage import Stage
 from tests.unit.streams.cascade.domain_script import START as DOMAIN_START
@@ -33,13 +34,17 @@ def run(stage: Stage) -> Section:
         *_confirmed(runs),
         *_day(hours=24.0 if not stage.quick else 0.05, nodes=50 if not stage.quick else 8),
         *_cases(),
+        *shapes.figures(quick=stage.quick),
     ]
     return Section(
         "failures",
         f"Pure folds with simulated time; a look every {_TICK} s, beats with ±10 ms of jitter, seeds from {_SEED} on. "
         f"Crashes: {runs} kills each at a random moment among 8 nodes. The day: 50 nodes that beat once a second, 5 % "
         "of the beats 1 to 3 s late, pauses of 0.2 to 2 s a node and ten minutes, all nodes restarted one after "
-        "another every six hours. Cases: 5 services that call each other 100 times a second, windows of 1 s.",
+        "another every six hours. Cases: 5 services that call each other 100 times a second, windows of 1 s. Other "
+        "shapes: four fleets in the queueing simulator, each with an edge cut, one that loses its answers, a service "
+        "cut off, a replica that fails half of its requests, one that works at 0.08 of its speed, and a service left "
+        "with 0.15 of its capacity.",
         tuple(figures),
     )
 
@@ -165,7 +170,7 @@ def _day(hours: float, nodes: int) -> Iterator[Figure]:
                 convicted += emission.rule.startswith("node-dead")
                 suspected += emission.rule.startswith("node-suspect")
     yield Figure.of(f"{hours:g} h of ordinary trouble: convictions", "nodes", [float(convicted)], "0")
-    yield Figure.of(f"{hours:g} h of ordinary trouble: suspicions", "nodes", [float(suspected)])
+    yield Figure.of(f"{hours:g} h of ordinary trouble: suspicions", "nodes", [float(suspected)], f"≤ {nodes}")
     yield Figure.of(f"{hours:g} h of ordinary trouble: three missed beats would convict", "nodes", [float(naive)])
 
 

@@ -43,7 +43,7 @@ def test_the_page_has_a_place_for_every_benchmark(source: str, name: str, tmp_pa
     assert FIGURE.row in page.read_text()
 
 
-@pytest.mark.parametrize("name", ["edges", "simulation", "stability", "control_central", "failures"])
+@pytest.mark.parametrize("name", ["edges", "simulation", "stability", "control_central", "control_local", "failures"])
 def test_a_benchmark_without_a_broker_runs_in_its_quick_form(name: str) -> None:
     with ExitStack() as stack:
         stage = Stage(stack, quick=True)

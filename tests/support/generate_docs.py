@@ -10,8 +10,12 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from snowshed.consumers.actions.states import FINAL
+from snowshed.consumers.actions.states import TRANSITIONS as ACTION_TRANSITIONS
 from snowshed.schemas.catalogue import RECORD_TYPES, current_schema
+from snowshed.schemas.records import ActionStatus
 from snowshed.schemas.topics import AGENTS, CATALOGUE, Topics, TopicSpec
+from snowshed.streams.lab import SCENARIOS
 from snowshed.streams.metrics import Metrics
 from snowshed.streams.permissions import ROLES, Access
 from snowshed.streams.transactions.states import TRANSITIONS, LaneState
@@ -97,6 +101,18 @@ def lane_states() -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", f"    [*] --> {first.value}", *lines, *ends, "```"])
 
 
+def action_states() -> str:
+    """The life of an action as a Mermaid diagram."""
+    first = next(iter(ActionStatus))
+    edges: dict[tuple[str, str], list[str]] = {}
+    for before, row in ACTION_TRANSITIONS.items():
+        for event, after in row.items():
+            edges.setdefault((before.value, after.value), []).append(event.value)
+    lines = [f"    {before} --> {after}: {', '.join(events)}" for (before, after), events in edges.items()]
+    ends = [f"    {status.value} --> [*]" for status in ACTION_TRANSITIONS if status in FINAL]
+    return "\n".join(["```mermaid", "stateDiagram-v2", f"    [*] --> {first.value}", *lines, *ends, "```"])
+
+
 def metric_table() -> str:
     """What a worker exposes to Prometheus."""
     rows = [
@@ -139,9 +155,17 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
+def scenario_table() -> str:
+    """What the lab plays."""
+    rows = [(f"`{one.name}`", one.summary, one.expected) for one in SCENARIOS.values()]
+    return _table(("name", "what happens", "what is expected"), rows)
+
+
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "topics.md": {"topics": topic_table, "agents": agent_table, "records": records},
     "architecture.md": {"lane states": lane_states},
+    "howto-lab.md": {"lab scenarios": scenario_table},
+    "howto-runbooks.md": {"action states": action_states},
     "operations.md": {"metrics": metric_table, "permissions": permission_table},
 }
 """The generated parts by page and name; each stands between `<!-- generated: name -->` and `<!-- end -->`."""

@@ -13,11 +13,16 @@ from snowshed.consumers import (
     Guard,
     GuardEvent,
     GuardStats,
+    LocalBrakes,
+    LocalStats,
     Outcome,
     Permit,
     Refusal,
     ReplicaRouter,
+    WaitQueue,
+    WaitQueueOptions,
 )
+from snowshed.consumers.around import AsyncStaleCache, Cached, RetryEvent, SingleFlight, hedging, retrying
 from snowshed.consumers.testing import FakeClock, InMemoryView, decision, in_memory_view, set_decisions
 from snowshed.producers import MemoryTransport, Node, ProducerSettings, Telemetry
 from snowshed.producers.testing import Sent
@@ -60,7 +65,7 @@ def listen(event: GuardEvent) -> None:
 
 
 view = DecisionView.connect(connection, prefix="snowshed")
-guard = Guard("payments", view=view, caller="shop", on_event=listen)
+guard = Guard("payments", view=view, caller="shop", local=LocalBrakes.for_callers(), on_event=listen)
 
 
 @guard.protect
@@ -80,6 +85,32 @@ async def call_it() -> None:
     assert_type(await refund("order 7"), int)
     async with guard("refund", criticality=Criticality.SHEDDABLE) as permit:
         permit.dropped()
+
+
+def retried(event: RetryEvent) -> None:
+    assert_type(event.error, Exception)
+
+
+@retrying(guard, on=ValueError, on_retry=retried)
+def pay(order: str, *, amount: float) -> bool:
+    return amount > len(order)
+
+
+@retrying(guard)
+@hedging(guard)
+async def look_up(order: str) -> int:
+    return len(order)
+
+
+stale_cache = AsyncStaleCache[str, int](guard, ttl=1.0, bound=60.0)
+flights = SingleFlight[str, bool]("payments")
+
+
+async def call_around() -> None:
+    assert_type(pay("order 7", amount=1.0), bool)
+    assert_type(await look_up("order 7"), int)
+    assert_type(await stale_cache.get("order 7", lambda: look_up("order 7")), Cached[int])
+    assert_type(flights.call("order 7", lambda: pay("order 7", amount=1.0)), bool)
 
 
 def call_by_hand() -> float:
@@ -103,6 +134,20 @@ assert_type(guard.stats, GuardStats)
 assert_type(guard.stats.outcomes, dict[Outcome, int])
 assert_type(guard.effective, Effective)
 assert_type(guard.retry_allowed(2), bool)
+assert_type(guard.stats.local, LocalStats)
+assert_type(guard.cursor, int)
+
+queue = WaitQueue(guard, concurrency=8, options=WaitQueueOptions(capacity=100))
+with queue.enter("charge", tenant="acme") as waited_for:
+    assert_type(waited_for, Permit)
+    assert_type(waited_for.timeout, float | None)
+
+
+async def wait_in_line() -> None:
+    async with queue.enter("refund") as permit:
+        permit.refused()
+        assert_type(permit, Permit)
+
 
 router = ReplicaRouter("orders", {"primary": 5432, "r1": 5433}, primary="primary", view=view, on_unknown="primary")
 assert_type(router.choose(max_staleness=0.5), int)

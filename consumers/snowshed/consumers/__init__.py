@@ -2,11 +2,14 @@
 
 from snowshed.consumers.admission import Brake, Refusal
 from snowshed.consumers.effective import Effective
+from snowshed.consumers.fencing import WriteFence, WriteStanding
 from snowshed.consumers.follower import Delivery, Follower
 from snowshed.consumers.guard import Guard, GuardEvent, GuardStats
+from snowshed.consumers.local import LocalBrakes, LocalStats
 from snowshed.consumers.permit import Outcome, Permit
-from snowshed.consumers.router import ReplicaRouter
+from snowshed.consumers.router import Reading, ReplicaRouter
 from snowshed.consumers.view import DecisionView
+from snowshed.consumers.wait_queue import WaitQueue, WaitQueueOptions
 
 __all__ = [
     "Brake",
@@ -17,8 +20,15 @@ __all__ = [
     "Guard",
     "GuardEvent",
     "GuardStats",
+    "LocalBrakes",
+    "LocalStats",
     "Outcome",
     "Permit",
+    "Reading",
     "Refusal",
     "ReplicaRouter",
+    "WaitQueue",
+    "WaitQueueOptions",
+    "WriteFence",
+    "WriteStanding",
 ]

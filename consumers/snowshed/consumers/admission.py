@@ -1,10 +1,11 @@
-"""All brakes of one scope in their order; pure.
+"""The brakes that decisions set for one scope, in their order; pure.
 
 ::
 
-    degrade → breaker → attempt cap → retry budget → rate
+    degrade → breaker │ attempt cap → retry budget → pace → rate
 
-What refuses for free comes first; what uses up a token comes last, so that a call refused by another brake costs none.
+What stands before the bar refuses for free, and the local brakes come between (`local_admission`). What stands behind
+it uses up tokens: it is asked first and charged only when all of it lets the call pass, so a refused call costs none.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from enum import Enum
 from math import inf
 
 from snowshed.consumers.brakes.breaker import trips
-from snowshed.consumers.brakes.degrade import LOWEST_PRIORITY, priority
+from snowshed.consumers.brakes.degrade import priority
+from snowshed.consumers.brakes.leaky_bucket import LeakyBucket
 from snowshed.consumers.brakes.retry_budget import RetryBudget
 from snowshed.consumers.brakes.token_bucket import TokenBucket
 from snowshed.consumers.effective import Effective
+from snowshed.schemas.errors import Rejected
 from snowshed.schemas.records import Decision
 
 __all__ = ["Brake", "Brakes", "Refusal"]
@@ -28,13 +31,26 @@ _LONGEST_RETRY_AFTER = 10.0
 
 
 class Brake(Enum):
-    """What refused a call."""
+    """What refused a call, in the order in which they are asked."""
 
     DEGRADE = "degrade"
     BREAKER = "breaker"
+    """A decision's."""
+    DEADLINE = "deadline"
+    QUEUE = "queue"
+    CIRCUIT = "circuit"
+    """The Guard's own breaker."""
+    BULKHEAD = "bulkhead"
+    TENANT = "tenant"
+    LIMIT = "limit"
+    THROTTLE = "throttle"
     ATTEMPTS = "attempts"
     RETRY = "retry"
+    PACE = "pace"
     RATE = "rate"
+
+
+_NO_RETRY = frozenset({Brake.DEADLINE, Brake.ATTEMPTS, Brake.RETRY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +64,30 @@ class Refusal:
     decision_id: str = ""
     """The decision behind it; empty when a local brake acted alone."""
 
+    @property
+    def retriable(self) -> bool:
+        """Whether a later try of the same call may be made; a spent budget, attempt cap or deadline says no."""
+        return self.brake not in _NO_RETRY
+
+    def error(self, scope: str) -> Rejected:
+        """The refusal as the exception that a caller of a scope sees."""
+        return Rejected(
+            scope,
+            self.reason,
+            retry_after=self.retry_after,
+            decision_id=self.decision_id,
+            retriable=self.retriable,
+        )
+
 
 class Brakes:
     """The state of one scope's brakes, tuned several times a second and asked at every call."""
 
-    __slots__ = ("_bucket", "_budget", "_effective", "_is_limited", "_lowest_priority", "_p_reject")
+    __slots__ = ("_bucket", "_budget", "_effective", "_is_limited", "_lowest_priority", "_p_reject", "_pace")
 
-    def __init__(self, effective: Effective, now: float) -> None:
+    def __init__(self, effective: Effective, now: float, pace: LeakyBucket | None = None) -> None:
         self._bucket = TokenBucket(now)
+        self._pace = pace
         self._budget = RetryBudget(now)
         self.tune(effective, None, now)
 
@@ -72,20 +104,29 @@ class Brakes:
         self, criticality: int, cohort: int, attempt: int, draw: Callable[[], float], now: float
     ) -> Refusal | None:
         """None when every brake lets the call pass; `draw` gives a random number in [0, 1)."""
-        if self._lowest_priority < LOWEST_PRIORITY and priority(criticality, cohort) > self._lowest_priority:
+        return self.refuse(priority(criticality, cohort), draw) or self.spend(attempt, now)
+
+    def refuse(self, level: int, draw: Callable[[], float]) -> Refusal | None:
+        """None when the brakes that use up nothing let a call of this priority pass."""
+        if level > self._lowest_priority:
             return self._too_low()
         if self._p_reject and trips(self._p_reject, draw()):
             return self._tripped()
-        if attempt:
-            refusal = self._check_retry(attempt)
-            if refusal is not None:
-                return refusal
-        if self._is_limited:
-            wait = self._bucket.take(now)
-            if wait:
-                return self._over_rate(wait)
-        if not attempt:
+        return None
+
+    def spend(self, attempt: int, now: float) -> Refusal | None:
+        """None when a call has been charged to the brakes that use up tokens; a refusal charges nothing."""
+        pace = self._pace
+        if not attempt and pace is None and not self._is_limited:
             self._budget.first()
+            return None
+        if attempt and (refusal := self._check_retry(attempt)) is not None:
+            return refusal
+        if pace is not None and (wait := pace.wait(now)):
+            return Refusal(Brake.PACE, "calls come too close together", wait)
+        if self._is_limited and (wait := self._bucket.wait(now)):
+            return self._over_rate(wait)
+        self._charge(attempt)
         return None
 
     def schedule_retry(self, attempt: int) -> Refusal | None:
@@ -99,7 +140,17 @@ class Brakes:
         cap = self._effective.attempt_cap
         if cap is not None and attempt >= cap:
             return self._too_many_attempts(cap)
-        return None if self._budget.send() else self._over_budget()
+        return None if self._budget.can_send else self._over_budget()
+
+    def _charge(self, attempt: int) -> None:
+        if attempt:
+            self._budget.send()
+        else:
+            self._budget.first()
+        if self._pace is not None:
+            self._pace.add()
+        if self._is_limited:
+            self._bucket.use()
 
     def _too_low(self) -> Refusal:
         def acts(decision: Decision) -> bool:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from snowshed.consumers.admission import Brakes
+from collections.abc import Callable
+
+from snowshed.consumers.admission import Brakes, Refusal
+from snowshed.consumers.brakes.leaky_bucket import LeakyBucket
 from snowshed.consumers.brakes.rate_meter import RateMeter
 from snowshed.consumers.effective import Effective
+from snowshed.consumers.local import LocalBrakes
+from snowshed.consumers.local_admission import LocalAdmission
+from snowshed.consumers.permit import Ticket
 
 __all__ = ["Controls"]
 
 _ROLL = 1.0
 _BASELINE_MEMORY = 30.0
 _BASELINE_KNOWN_AFTER = 5.0
+_OFF = LocalBrakes.off()
+
+
+def _middle() -> float:
+    """The draw of a caller that has no use for chance."""
+    return 0.5
 
 
 class Controls:
@@ -20,15 +32,20 @@ class Controls:
     decision is in force, or it would learn the incident: a limit relative to a shrinking rate shrinks with it.
     """
 
-    __slots__ = ("_roll_at", "brakes", "demand", "effective", "shadow")
+    __slots__ = ("_draw", "_roll_at", "brakes", "demand", "effective", "local", "shadow")
 
-    def __init__(self, effective: Effective, now: float) -> None:
+    def __init__(
+        self, effective: Effective, now: float, options: LocalBrakes = _OFF, draw: Callable[[], float] = _middle
+    ) -> None:
         self.effective = effective
-        self.brakes = Brakes(effective, now)
+        self.brakes = Brakes(effective, now, None if options.pace is None else LeakyBucket(options.pace, now))
+        self.local = LocalAdmission(options, draw, now)
+        """The brakes that need no decision."""
         self.shadow: Brakes | None = None
         """Brakes that only count; None while no shadow decision is in force."""
         self.demand = RateMeter(_BASELINE_MEMORY, now)
         """Counts admitted first attempts."""
+        self._draw = draw
         self._roll_at = now + _ROLL
 
     @property
@@ -36,11 +53,27 @@ class Controls:
         """Admitted first attempts per second before the incident; None until seen for five seconds."""
         return self.demand.rate if self.demand.observed >= _BASELINE_KNOWN_AFTER else None
 
+    def admit(  # noqa: PLR0917 - by position, because every call comes here
+        self, level: int, call: Ticket, attempt: int, remaining: float | None, queued_for: float, now: float, /
+    ) -> Refusal | None:
+        """Asks all brakes in their order and counts the call as made when none refuses it."""
+        refusal = (
+            self.brakes.refuse(level, self._draw)
+            or self.local.refuse(level, call, remaining, queued_for, now)
+            or self.brakes.spend(attempt, now)
+        )
+        if refusal is None:
+            self.local.admitted(level, call, remaining, now)
+            if not attempt:
+                self.demand.counted += 1
+        return refusal
+
     def tune(self, effective: Effective, now: float) -> None:
         """Sets every brake to what is in force; to be called several times a second, because decisions fade."""
         self.effective = effective
         self._learn(now)
         self.brakes.tune(effective, self.baseline, now)
+        self.local.tick(effective, now)
         if effective.shadow is None:
             self.shadow = None
             return

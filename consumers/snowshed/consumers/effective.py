@@ -36,6 +36,8 @@ class Effective:
     lowest_priority: int = LOWEST_PRIORITY
     """The lowest priority still admitted, 0 to 511."""
     p_reject: float = 0.0
+    features_off: frozenset[str] = frozenset()
+    """Features that are to be left out; `feature` asks for one."""
     consistency: Consistency | None = None
     newest: Order | None = None
     """The highest (epoch, seq) known for the scope, in force or not."""
@@ -55,6 +57,10 @@ class Effective:
     def limits_rate(self) -> bool:
         """Whether a decision about the rate is in force."""
         return any(_about_rate(held.decision) for held in self.decisions)
+
+    def feature(self, name: str) -> bool:
+        """Whether a feature is on, as the policy names it; what no decision names is."""
+        return name not in self.features_off
 
     def rate_limit(self, baseline: float | None) -> float:
         """Calls per second for a process that admitted `baseline` before the incident; inf without a limit.
@@ -95,6 +101,7 @@ def _settings(
         degrade_level=level,
         lowest_priority=_lowest_priority(held, level),
         p_reject=max((p * s for p, s in _given(held, lambda d: d.p_reject, 1.0)), default=0.0),
+        features_off=frozenset(name for one in held for name in one.decision.features_off),
         consistency=_consistency(held),
         newest=newest,
         age=min(one.age for one in held),

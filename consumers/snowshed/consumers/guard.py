@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from math import inf
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 from snowshed.consumers.admission import Brake, Refusal
 from snowshed.consumers.book import DecisionBook
+from snowshed.consumers.brakes.degrade import priority
 from snowshed.consumers.controls import Controls
 from snowshed.consumers.effective import Effective
+from snowshed.consumers.local import LocalBrakes
 from snowshed.consumers.permit import Outcome, Permit
+from snowshed.consumers.protecting import protected
+from snowshed.consumers.reporting import GuardEvent, GuardStats
 from snowshed.consumers.view import DecisionView
-from snowshed.schemas.errors import Rejected
-from snowshed.schemas.propagation import Criticality, call_context
+from snowshed.schemas.propagation import COHORTS, Criticality, call_context
 
 __all__ = ["Guard", "GuardEvent", "GuardStats"]
 
@@ -28,36 +29,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _REFRESH = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class GuardEvent:
-    """A call was refused, or would have been by a shadow decision."""
-
-    scope: str
-    operation: str
-    criticality: Criticality
-    attempt: int
-    refusal: Refusal
-    enforced: bool
-    """False when the call went on because the decision is only a shadow."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardStats:
-    """What a Guard has done since it was made, and what it obeys."""
-
-    admitted: int
-    in_flight: int
-    rejected: dict[Brake, int]
-    would_have_rejected: dict[Criticality, int]
-    """Calls that shadow decisions would have refused, by class."""
-    outcomes: dict[Outcome, int]
-    baseline: float | None
-    """Admitted first attempts per second, frozen while a decision is in force; None until it is known."""
-    effective: Effective
-    last_explanation: str
-    """Why the last refused call was refused; empty before the first."""
+_DEFAULT = LocalBrakes()
 
 
 def _ignore(_event: GuardEvent) -> None:
@@ -69,12 +41,13 @@ class Guard:
 
     Usable as `with guard("read"):`, as `async with guard("read"):`, or as a decorator, `@guard.protect`. What is not
     given for a call is inherited from the request being served. Nothing here waits or does I/O: without a view, or
-    when the control plane is lost, the retry budget alone is left.
+    when the control plane is lost, the local brakes alone are left.
 
     Args:
         scope: the service, API or dataset that is called, or that this process is.
         view: where decisions come from; None for local brakes only.
         caller: the calling service, to also obey decisions about the edge `caller>scope`.
+        local: the brakes that need no decision.
         clock: monotonic seconds, the same clock as the view's.
         rng: random numbers in [0, 1).
         on_event: called at every refusal, in the caller's thread.
@@ -86,6 +59,7 @@ class Guard:
         *,
         view: DecisionView | None = None,
         caller: str = "",
+        local: LocalBrakes = _DEFAULT,
         clock: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
         on_event: Callable[[GuardEvent], None] = _ignore,
@@ -99,7 +73,8 @@ class Guard:
         self._on_event = on_event
         self._lock = threading.Lock()
         self._local = Effective(scope=scope)
-        self._controls = Controls(self._local, clock())
+        self.controls = Controls(self._local, clock(), local, rng)
+        """What it decides by; nobody else should touch it but tests."""
         self._book: DecisionBook | None = None
         self._refresh_at = -inf
         self._admitted = 0
@@ -117,23 +92,29 @@ class Guard:
         criticality: Criticality | None = None,
         cohort: int | None = None,
         exempt: bool = False,
+        deadline: float | None = None,
+        queued_for: float = 0.0,
+        tenant: str = "",
     ) -> Permit:
         """Admits a call and returns its permit.
 
         Args:
-            operation: what is called, for events.
+            operation: what is called, for events and bulkheads.
             attempt: 0 for a first attempt; inherited when left out.
             criticality: the call's class; inherited when left out.
             cohort: 0 to 127 within the class; inherited when left out.
             exempt: never refuse it: heartbeats, health checks.
+            deadline: when the answer becomes worthless, by the Guard's clock; inherited when left out.
+            queued_for: seconds that the request has waited in this process.
+            tenant: on whose behalf, for the tenant cap.
 
         Raises:
             Rejected: a brake refused the call.
         """
-        answer = self._admit(operation, attempt, criticality, cohort, exempt)
+        answer = self._decide(operation, attempt, criticality, cohort, exempt, deadline, queued_for, tenant)
         if isinstance(answer, Permit):
             return answer
-        raise Rejected(self.scope, answer.reason, retry_after=answer.retry_after, decision_id=answer.decision_id)
+        raise answer.error(self.scope)
 
     admit = __call__
 
@@ -145,9 +126,47 @@ class Guard:
         criticality: Criticality | None = None,
         cohort: int | None = None,
         exempt: bool = False,
+        deadline: float | None = None,
+        queued_for: float = 0.0,
+        tenant: str = "",
     ) -> Permit | Refusal:
         """Like a call of the guard, but returns the refusal instead of raising it."""
-        return self._admit(operation, attempt, criticality, cohort, exempt)
+        return self._decide(operation, attempt, criticality, cohort, exempt, deadline, queued_for, tenant)
+
+    def turn_away(
+        self, operation: str = "", *, criticality: Criticality | None = None, cohort: int | None = None
+    ) -> Refusal | None:
+        """The refusal of a request that would wait in vain, because its priority is shed; None lets it wait.
+
+        For hosts with a queue: ask it on arrival, and the guard itself, with `queued_for`, when the wait is over.
+        """
+        context = call_context()
+        criticality = context.criticality if criticality is None else criticality
+        cohort = context.cohort if cohort is None else cohort
+        now = self._clock()
+        with self._lock:
+            refusal = self._tuned(now).local.turns_away(priority(criticality, cohort))
+        return None if refusal is None else self._refused(operation, criticality, context.attempt, refusal)
+
+    def hear_cursor(self, cursor: int) -> None:
+        """The callee has told its cursor with an answer; lower priorities need not be sent for a while."""
+        now = self._clock()
+        with self._lock:
+            self.controls.local.hear_cursor(cursor, now)
+
+    def count_refusal(self, refusal: Refusal, operation: str = "", *, queued_for: float | None = None) -> Refusal:
+        """Counts and reports a refusal by the host itself, such as that of a full queue; returns it with its jitter.
+
+        Args:
+            refusal: what the host says.
+            operation: what was called.
+            queued_for: seconds that the request has waited, so that the queue brake learns of them.
+        """
+        context = call_context()
+        if queued_for is not None:
+            with self._lock:
+                self.controls.local.gave_up(queued_for)
+        return self._refused(operation, context.criticality, context.attempt, refusal)
 
     def retry_allowed(self, attempt: int = 1) -> bool:
         """Whether retry number `attempt` may be made; charges the budget, so ask once, before waiting for its turn."""
@@ -161,26 +180,7 @@ class Guard:
 
     def protect(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Admits every call of a function, plain or async, under its name."""
-        name = function.__qualname__
-        if inspect.iscoroutinefunction(function):
-            return cast(Callable[_P, _R], self._protect_async(function, name))
-
-        @functools.wraps(function)
-        def protected(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            with self(name):
-                return function(*args, **kwargs)
-
-        return protected
-
-    def _protect_async(
-        self, function: Callable[_P, Coroutine[Any, Any, _R]], name: str
-    ) -> Callable[_P, Coroutine[Any, Any, _R]]:
-        @functools.wraps(function)
-        async def protected(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            with self(name):
-                return await function(*args, **kwargs)
-
-        return protected
+        return protected(self, function)
 
     @property
     def effective(self) -> Effective:
@@ -188,6 +188,21 @@ class Guard:
         now = self._clock()
         with self._lock:
             return self._tuned(now).effective
+
+    @property
+    def cursor(self) -> int:
+        """The lowest priority that is not shed by queue delay, 0 to 511; told to callers, they need not send more."""
+        return self.controls.local.cursor
+
+    @property
+    def concurrency(self) -> int | None:
+        """Calls that may be in flight now; None without a concurrency limit."""
+        return self.controls.local.concurrency
+
+    @property
+    def service_time(self) -> float | None:
+        """Median seconds of a call lately; None while it is not known."""
+        return self.controls.local.service_time
 
     @property
     def stats(self) -> GuardStats:
@@ -205,36 +220,52 @@ class Guard:
                 baseline=controls.baseline,
                 effective=controls.effective,
                 last_explanation=self._last_explanation,
+                local=controls.local.stats,
             )
 
-    def _admit(
-        self, operation: str, attempt: int | None, criticality: Criticality | None, cohort: int | None, exempt: bool
+    def _decide(  # noqa: PLR0917 - by position, because every call comes here
+        self,
+        operation: str,
+        attempt: int | None,
+        criticality: Criticality | None,
+        cohort: int | None,
+        exempt: bool,
+        deadline: float | None,
+        queued_for: float,
+        tenant: str,
     ) -> Permit | Refusal:
-        if attempt is None or criticality is None or cohort is None:
-            context = call_context()
-            attempt = context.attempt if attempt is None else attempt
-            criticality = context.criticality if criticality is None else criticality
-            cohort = context.cohort if cohort is None else cohort
+        context = call_context()
+        attempt = context.attempt if attempt is None else attempt
+        criticality = context.criticality if criticality is None else criticality
+        level = criticality * COHORTS + (context.cohort if cohort is None else cohort)
+        deadline = context.deadline if deadline is None else deadline
         now = self._clock()
-        refusal = shadowed = None
+        remaining = None if deadline is None else deadline - now
+        refusal = shadowed = call = None
         with self._lock:
             controls = self._tuned(now)
             if not exempt:
-                refusal = controls.brakes.check(criticality, cohort, attempt, self._rng, now)
-                if refusal is None:
-                    if controls.shadow is not None:
-                        shadowed = controls.shadow.check(criticality, cohort, attempt, self._rng, now)
-                    if not attempt:
-                        controls.demand.counted += 1
+                call = (operation, criticality, tenant, controls.local.generation)
+                refusal = controls.admit(level, call, attempt, remaining, queued_for, now)
+                if refusal is None and controls.shadow is not None:
+                    shadowed = controls.shadow.check(
+                        criticality, level - criticality * COHORTS, attempt, self._rng, now
+                    )
             if refusal is None:
                 self._admitted += 1
         if refusal is not None:
-            self._note(GuardEvent(self.scope, operation, criticality, attempt, refusal, enforced=True))
-            # Spread over ±25 %, so that callers refused together do not come back together.
-            return replace(refusal, retry_after=refusal.retry_after * (0.75 + 0.5 * self._rng()))
+            return self._refused(operation, criticality, attempt, refusal)
         if shadowed is not None:
             self._note(GuardEvent(self.scope, operation, criticality, attempt, shadowed, enforced=False))
-        return Permit(self._release)
+        timeout = controls.local.timeout
+        if remaining is not None and (timeout is None or remaining < timeout):
+            timeout = remaining if remaining > 0 else 0.0
+        return Permit(self._release, now, call, timeout)
+
+    def _refused(self, operation: str, criticality: Criticality, attempt: int, refusal: Refusal) -> Refusal:
+        self._note(GuardEvent(self.scope, operation, criticality, attempt, refusal, enforced=True))
+        # Spread over ±25 %, so that callers refused together do not come back together.
+        return replace(refusal, retry_after=refusal.retry_after * (0.75 + 0.5 * self._rng()))
 
     def _tuned(self, now: float) -> Controls:
         """The controls, tuned anew when a decision has changed and several times a second while they fade."""
@@ -244,14 +275,17 @@ class Guard:
             self._book = book
             self._refresh_at = now + _REFRESH
             effective = self._local if view is None else view.for_scope(self.scope, caller=self._caller)
-            self._controls.tune(effective, now)
-        return self._controls
+            self.controls.tune(effective, now)
+        return self.controls
 
-    def _release(self, outcome: Outcome) -> None:
+    def _release(self, permit: Permit, outcome: Outcome, failed: bool | None) -> None:
+        now = self._clock()
         with self._lock:
             self._released += 1
             if outcome is not Outcome.SUCCEEDED:
                 self._failed[outcome] += 1
+            if permit.ticket is not None:
+                self.controls.local.ended(permit.ticket, outcome, failed, now - permit.started, now)
 
     def _note(self, event: GuardEvent) -> None:
         with self._lock:

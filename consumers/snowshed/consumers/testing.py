@@ -1,4 +1,4 @@
-"""For the tests of programs that embed a Guard: decisions without Kafka, and a clock that stands still."""
+"""For the tests of programs that embed a Guard: decisions without Kafka, a clock that stands still, forced refusals."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from snowshed.consumers.guard import Guard
+from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.controls import Controls
+from snowshed.consumers.guard import Guard, GuardEvent
+from snowshed.consumers.local import LocalBrakes
 from snowshed.consumers.view import DecisionView
 from snowshed.schemas.records import Decision, DecisionKind, ScopeKind
 
-__all__ = ["FakeClock", "InMemoryView", "decision", "in_memory_view", "set_decisions"]
+__all__ = [
+    "FakeClock",
+    "InMemoryView",
+    "decision",
+    "force_refusal",
+    "hand_clocked_guard",
+    "in_memory_view",
+    "set_decisions",
+]
 
 
 class FakeClock:
@@ -67,6 +78,58 @@ def decision(scope: str, kind: DecisionKind, *, seq: int = 1, ttl: float = 10.0,
         "confidence": 1.0,
     }
     return Decision(scope=scope, kind=kind, seq=seq, ttl=ttl, **{**defaults, **fields})
+
+
+def hand_clocked_guard(
+    scope: str, *, local: LocalBrakes | None = None, on_event: Callable[[GuardEvent], None] | None = None
+) -> tuple[Guard, FakeClock]:
+    """A guard without decisions and chance, and the clock by which it goes."""
+    clock = FakeClock()
+    options = LocalBrakes() if local is None else local
+    listener = on_event or _ignore
+    guard = Guard(
+        scope, view=in_memory_view(clock=clock), local=options, clock=clock, rng=lambda: 0.5, on_event=listener
+    )
+    return guard, clock
+
+
+def _ignore(_event: GuardEvent) -> None:
+    """The listener of those who do not care."""
+
+
+@contextmanager
+def force_refusal(guard: Guard, brake: Brake, *, retry_after: float = 1.0) -> Generator[None]:
+    """Inside the block the guard refuses every call that is not exempt, as if by this brake."""
+    real = guard.controls
+    guard.controls = refusing = _Refusing(real, Refusal(brake, "for a test", retry_after))
+    try:
+        yield
+    finally:
+        refusing.copy_to(real)
+        guard.controls = real
+
+
+class _Refusing(Controls):
+    """Controls that share everything with the real ones but what they answer."""
+
+    __slots__ = ("_refusal",)
+
+    def __init__(self, real: Controls, refusal: Refusal) -> None:
+        _copy(real, self)
+        self._refusal = refusal
+
+    def copy_to(self, real: Controls) -> None:
+        """Hands back what has changed in the meantime."""
+        _copy(self, real)
+
+    def admit(self, *_call: object) -> Refusal | None:
+        """The refusal, whatever the call."""
+        return self._refusal
+
+
+def _copy(source: Controls, target: Controls) -> None:
+    for name in Controls.__slots__:
+        setattr(target, name, getattr(source, name))
 
 
 @contextmanager

@@ -64,6 +64,11 @@ class DecisionView:
         """Whether Kafka answered when it was last asked; a view without Kafka is always connected."""
         return self._follower is None or self._follower.connected
 
+    @property
+    def heard_at(self) -> float:
+        """The monotonic time up to which everything decided is known to have been heard; -inf before the first time."""
+        return self._current_at()
+
     def wait_caught_up(self, timeout: float | None = None) -> bool:
         """Waits until everything decided so far is known; for tests and start-up checks, never for calls."""
         return self._follower is None or self._follower.wait_caught_up(timeout)

@@ -8,9 +8,13 @@ from datetime import UTC, datetime
 from snowshed.schemas.catalogue import RECORD_TYPES, current_schema
 from snowshed.schemas.records import Record
 
-__all__ = ["SEQUENCE", "event_id", "headers"]
+__all__ = ["ORDER_SOURCE", "POLICY_SOURCE", "SEQUENCE", "event_id", "headers"]
 
 SEQUENCE = "ce_sequence"
+ORDER_SOURCE = "/snowshed/orders"
+"""The source of operators' orders."""
+POLICY_SOURCE = "/snowshed/policy"
+"""The source of changes of the policy, which operators write."""
 
 _VERSION = ("ce_specversion", b"1.0")
 _CONTENT = ("content-type", b"application/avro")

@@ -97,11 +97,15 @@ class Rejected(SnowshedError):
         reason: the brake that acted and why, for a log line.
         retry_after: seconds the caller should wait before it tries again.
         decision_id: the central decision behind it, empty when a local brake acted alone.
+        retriable: False when no later try of the same call may be made: its budget or its attempts are spent.
     """
 
-    def __init__(self, scope: str, reason: str, *, retry_after: float, decision_id: str = "") -> None:
+    def __init__(
+        self, scope: str, reason: str, *, retry_after: float, decision_id: str = "", retriable: bool = True
+    ) -> None:
         super().__init__(f"call to {scope} refused: {reason}; retry after {retry_after:.2f} s")
         self.scope = scope
         self.reason = reason
         self.retry_after = retry_after
         self.decision_id = decision_id
+        self.retriable = retriable

@@ -22,6 +22,7 @@ _WORDS = {
     IncidentKind.CAPACITY_LOSS: "capacity",
     IncidentKind.CONSUMER_GROUP: "group",
     IncidentKind.QUORUM: "quorum",
+    IncidentKind.DIVIDED: "divided",
     IncidentKind.DETECTOR: "detector",
 }
 _SUBJECT_CHARACTERS = 40

@@ -20,6 +20,7 @@ __all__ = [
     "COHORT",
     "COHORTS",
     "CRITICALITY",
+    "CURSOR",
     "DEADLINE",
     "ORIGIN",
     "ROOT_API",
@@ -39,6 +40,8 @@ COHORT = "snowshed-cohort"
 CRITICALITY = "snowshed-criticality"
 DEADLINE = "snowshed-deadline"
 ROOT_API = "snowshed-root-api"
+CURSOR = "snowshed-cursor"
+"""Response header: the lowest priority, 0 to 511, that is admitted while others are shed; left out when none are."""
 ORIGIN = "snowshed-origin"
 """Response header: whose failure a failed response reports, `local` or `downstream` as seen from its sender."""
 

@@ -11,6 +11,8 @@ from typing import Literal
 from snowshed.schemas._murmur2 import murmur2
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.schemas.records import (
+    ActionOrder,
+    ActionState,
     DeadLetter,
     Decision,
     EdgeHealth,
@@ -23,6 +25,9 @@ from snowshed.schemas.records import (
     Marker,
     NodeHealth,
     Notice,
+    NoticeDelivery,
+    OperatorOrder,
+    PolicyChange,
     QuorumAnswers,
     Record,
     ServiceHealth,
@@ -111,7 +116,7 @@ _SHARED = (
         partitions=4,
         cleanup="delete",
         retention=_DAY,
-        records=(NodeHealth, EdgeObservations, Lag),
+        records=(NodeHealth, EdgeObservations, Lag, PolicyChange, OperatorOrder),
         written_by="level 1",
         append_time=True,
     ),
@@ -161,6 +166,33 @@ _SHARED = (
         written_by="level 2",
     ),
     TopicSpec(
+        name="deliveries",
+        key="notice and channel",
+        partitions=4,
+        cleanup="compact,delete",
+        retention=30 * _DAY,
+        records=(NoticeDelivery,),
+        written_by="notifiers",
+    ),
+    TopicSpec(
+        name="actions",
+        key="action, or order/action",
+        partitions=1,
+        cleanup="compact,delete",
+        retention=90 * _DAY,  # longer than incidents, so that none of them is ever answered twice
+        records=(ActionState, ActionOrder),
+        written_by="executors",
+    ),
+    TopicSpec(
+        name="policies",
+        key="domain",
+        partitions=1,
+        cleanup="compact",
+        retention=None,
+        records=(PolicyChange,),
+        written_by="operators",
+    ),
+    TopicSpec(
         name="dead-letters",
         key="topic-partition-offset",
         partitions=4,
@@ -171,7 +203,8 @@ _SHARED = (
         max_bytes=MAX_RECORD_BYTES,
     ),
 )
-OUTPUTS: tuple[str, ...] = tuple(spec.name for spec in _SHARED if spec.written_by != "producers")
+_OTHERS = frozenset({"producers", "notifiers", "executors", "operators"})
+OUTPUTS: tuple[str, ...] = tuple(spec.name for spec in _SHARED if spec.written_by not in _OTHERS)
 """The topics that agents write to and share."""
 
 _INPUT_PARTITIONS = {spec.name: spec.partitions for spec in _SHARED}

@@ -108,6 +108,36 @@ ROLES: Mapping[str, Role] = MappingProxyType(
                 Access("group", _topics("dead-letters"), ("Describe",), purpose=_LOOKED_UP),
             ),
         ),
+        "notifier": Role(
+            "`snowshed notify run`",
+            (
+                Access("topic", _topics("notices", "incidents", "decisions", "actions", "deliveries"), ("Read",)),
+                Access("topic", _topics("deliveries", "dead-letters"), ("Write",)),
+                Access("group", ("{prefix}.notify",), ("Read",)),
+            ),
+        ),
+        "executor": Role(
+            "`snowshed actions run`",
+            (
+                Access("topic", _topics("incidents", "decisions", "health", "actions"), ("Read",)),
+                Access("topic", _topics("actions"), ("Write",)),
+                Access("group", ("{prefix}.actions",), ("Read",)),
+                Access("transactional-id", ("{prefix}-actions",), ("Write",)),
+            ),
+        ),
+        "approver": Role(
+            "a person's `actions list`, `approve` and `reject`",
+            (Access("topic", _topics("actions"), ("Read", "Write")),),
+        ),
+        "operator": Role(
+            "an operator's `policy apply`",
+            (
+                Access("topic", _topics("observations"), ("Read", "Write")),
+                Access("topic", _topics("policies"), ("Read", "Write")),
+                Access("transactional-id", ("{prefix}-policy",), ("Write",)),
+                Access("group", _topics("capture"), ("Describe",), purpose=_LOOKED_UP),
+            ),
+        ),
         "resetter": Role(
             "an operator's `reset`",
             (

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from snowshed.schemas.errors import ConfigurationError
-from snowshed.streams.policy import Policy
+from snowshed.streams.policy import Document, Policy, parsed
 
-__all__ = ["read_policy"]
+__all__ = ["read_document", "read_policy"]
 
 
 def read_policy(path: Path | None) -> Policy:
     """The policy in a TOML file, or the built-in defaults when there is no file.
 
     Raises:
-        ConfigurationError: the file cannot be read, is not TOML, or has a wrong key or value.
+        ConfigurationError: the file cannot be read, is not TOML, or has wrong keys or values; all of them are named.
     """
-    if path is None:
-        return Policy()
+    return Policy() if path is None else read_document(path).policy
+
+
+def read_document(path: Path) -> Document:
+    """The policy in a TOML file, with its text and where each key stands.
+
+    Raises:
+        ConfigurationError: as of `read_policy`.
+    """
     try:
-        return Policy.from_mapping(tomllib.loads(path.read_text()))
+        text = path.read_text("utf-8")
     except OSError as error:
         raise ConfigurationError(f"policy file {path} cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"policy file {path} is not valid TOML: {error}") from error
-    except ConfigurationError as error:
-        raise ConfigurationError(f"policy file {path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"policy file {path} is not UTF-8: {error.reason} at byte {error.start}") from error
+    return parsed(text, str(path))

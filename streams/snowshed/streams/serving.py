@@ -8,11 +8,13 @@ import mode
 import structlog
 from aiohttp import web
 
+from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams.cascade.explain import explain
 from snowshed.streams.metrics import Metrics
+from snowshed.streams.order_log import send_order
 from snowshed.streams.settings import WorkerSettings
-from snowshed.streams.web import FollowedWorld, mount
+from snowshed.streams.web import FollowedWorld, Send, mount
 
 __all__ = ["PageServer"]
 
@@ -44,7 +46,7 @@ class PageServer(mode.Service):
         """
         settings = self._settings
         app = web.Application()
-        mount(app, self._world, ready=self._ready, explain=explain)
+        mount(app, self._world, ready=self._ready, explain=explain, orders=self._orders())
         app.router.add_get("/metrics", self._exposition)
         self._world.start()
         self._runner = web.AppRunner(app, access_log=None)
@@ -70,6 +72,13 @@ class PageServer(mode.Service):
         addresses = self._runner.addresses if self._runner is not None else []
         host, port = addresses[0][:2] if addresses else (self._settings.web_host, self._settings.web_port)
         return f"http://{host}:{port}/"
+
+    def _orders(self) -> Send | None:
+        settings = self._settings
+        if not settings.web_orders:
+            return None
+        codec = Codec.from_settings(settings.registry_url)
+        return lambda order: send_order(settings.connection, settings.topics, order, codec)
 
     async def _exposition(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._metrics.exposition(), headers={"Content-Type": _METRICS_TYPE})

@@ -51,6 +51,8 @@ class WorkerSettings(BaseSettings):
     """Seconds between two checkpoints of a partition's state, from which a replay can begin; 0 writes none."""
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=0, le=65535)] = 6066
+    web_orders: bool = False
+    """Whether the page takes operators' orders from whoever reaches it: it knows no users."""
     processes: Annotated[int, Field(ge=1)] = 1
     """Worker processes that `snowshed worker` runs; more than one are supervised."""
     log_format: Literal["auto", "json", "console"] = "auto"

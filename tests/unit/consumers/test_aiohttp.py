@@ -123,6 +123,14 @@ async def test_a_time_out_is_dropped_and_a_refused_connection_ignored() -> None:
     assert guards.of("127.0.0.1").stats.outcomes == {Outcome.DROPPED: 1, Outcome.IGNORED: 1}
 
 
+async def test_a_client_waits_no_longer_than_is_decided() -> None:
+    guards = HostGuards(in_memory_view(decision("o", DecisionKind.RETRY, timeout=0.05)), scopes={"127.0.0.1": "o"})
+    async with _served(Guard("orders"), ClientGuard(guards)) as (session, url):
+        with pytest.raises(TimeoutError):
+            await session.get(f"{url}/slow")
+    assert guards.of("127.0.0.1").stats.outcomes == {Outcome.DROPPED: 1}
+
+
 async def test_retries_of_callers_are_held_to_the_budget() -> None:
     guard = _guard(DecisionKind.RETRY, retry_budget=0.0)
     async with _served(guard) as (session, url):

@@ -92,6 +92,15 @@ def test_consistency_comes_from_decisions_about_consistency() -> None:
     assert _combined(_held(p_reject=0.1), held).consistency == wanted
 
 
+def test_features_are_off_by_name_while_any_decision_says_so() -> None:
+    effective = _combined(
+        _held(degrade_level=2, features_off=("search.suggestions",)), _held(degrade_level=3, features_off=("recent",))
+    )
+    assert not effective.feature("search.suggestions")
+    assert not effective.feature("recent")
+    assert effective.feature("checkout")
+
+
 def test_nonsense_in_a_decision_moves_no_brake() -> None:
     effective = _combined(_held(p_reject=nan, retry_budget=nan, timeout=nan, rate_multiplier=nan))
     assert (effective.p_reject, effective.retry_budget, effective.timeout) == (0.0, 0.1, None)

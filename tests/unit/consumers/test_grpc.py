@@ -74,6 +74,8 @@ def _echo(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
 async def _async_answer(request: bytes, context: Any) -> bytes:
     if request == b"crash":
         raise RuntimeError("crash")
+    if request == b"slow":
+        await asyncio.sleep(30)
     if request.decode() in _CODES:
         await context.abort(_CODES[request.decode()], "asked for")
     return _said()
@@ -271,6 +273,22 @@ def test_a_call_that_takes_too_long_is_dropped_by_its_client() -> None:
         with pytest.raises(grpc.RpcError):
             channel.unary_unary("/shop.Orders/Ask")(b"slow", timeout=0.05)
         _eventually(_settled(client, Outcome.DROPPED))
+
+
+def test_a_client_waits_no_longer_than_is_decided() -> None:
+    client = Guard("orders", view=in_memory_view(decision("orders", DecisionKind.RETRY, timeout=0.05)))
+    with _channel(Guard("orders"), client) as channel:
+        with pytest.raises(grpc.RpcError):
+            channel.unary_unary("/shop.Orders/Ask")(b"slow", timeout=30)
+        _eventually(_settled(client, Outcome.DROPPED))
+
+
+async def test_an_asynchronous_client_waits_no_longer_than_is_decided() -> None:
+    client = Guard("orders", view=in_memory_view(decision("orders", DecisionKind.RETRY, timeout=0.05)))
+    async with _async_channel(Guard("orders"), client) as channel:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await channel.unary_unary("/shop.Orders/Ask")(b"slow", timeout=30)
+        await _soon(_settled(client, Outcome.DROPPED))
 
 
 def test_a_stream_that_its_client_gives_up_is_dropped_on_both_sides() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 import pytest
 
@@ -9,7 +11,7 @@ from snowshed.consumers import Guard, Outcome
 from snowshed.consumers.integrations.httpx import AsyncGuardTransport, GuardTransport, HostGuards
 from snowshed.consumers.testing import decision, in_memory_view
 from snowshed.schemas.errors import Rejected
-from snowshed.schemas.propagation import attempt
+from snowshed.schemas.propagation import CallContext, attempt, use_context
 from snowshed.schemas.records import DecisionKind
 
 
@@ -61,6 +63,24 @@ def test_a_timeout_is_dropped_and_a_refused_connection_ignored() -> None:
             with pytest.raises(error):
                 client.get(f"http://orders{path}")
     assert guards.of("orders").stats.outcomes == {Outcome.DROPPED: 1, Outcome.IGNORED: 1}
+
+
+def test_a_request_waits_no_longer_than_is_decided_and_left() -> None:
+    seen: list[dict[str, float | None]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"])
+        return httpx.Response(200)
+
+    guards = HostGuards(in_memory_view(decision("orders", DecisionKind.RETRY, timeout=2.0)))
+    with httpx.Client(transport=GuardTransport(httpx.MockTransport(answer), guards)) as client:
+        client.get("http://orders/", timeout=httpx.Timeout(None, connect=1.0))
+        client.get("http://users/", timeout=5.0)
+        with use_context(CallContext(deadline=time.monotonic() + 0.5)):
+            client.get("http://orders/")
+    assert seen[0] == {"connect": 1.0, "read": 2.0, "write": 2.0, "pool": 2.0}
+    assert set(seen[1].values()) == {5.0}
+    assert 0.0 < (seen[2]["read"] or 0.0) <= 0.5
 
 
 async def test_async_clients_are_guarded_too() -> None:

@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from snowshed.consumers import Guard
+from snowshed.consumers import Guard, LocalBrakes
 from snowshed.consumers.integrations.opentelemetry import observe_guards
 from snowshed.consumers.integrations.prometheus import GuardCollector
 from snowshed.consumers.testing import decision, in_memory_view, set_decisions
@@ -21,7 +21,8 @@ _SHADOW = decision("orders", DecisionKind.BREAKER, p_reject=1.0, mode=DecisionMo
 
 def _used() -> Guard:
     """A guard that has admitted three calls, of which one is in flight, refused one, and shadowed one."""
-    guard = Guard("orders", view=in_memory_view(decision("orders", DecisionKind.DEGRADE, degrade_level=3)))
+    view = in_memory_view(decision("orders", DecisionKind.DEGRADE, degrade_level=3))
+    guard = Guard("orders", view=view, local=LocalBrakes.for_callers())
     with guard("read"):
         pass
     guard("read").dropped()
@@ -41,6 +42,16 @@ _EXPECTED = {
     ("degrade_level", ""): 3.0,
     ("decisions", ""): 1.0,
     ("stale", ""): 0.0,
+    ("queue_delay", ""): 0.0,
+    ("cursor", ""): 511.0,
+    ("concurrency_limit", ""): 20.0,
+    ("throttle", ""): 0.0,
+    ("circuit", "closed"): 1.0,
+    ("circuit", "open"): 0.0,
+    ("circuit", "half_open"): 0.0,
+    ("circuit", "ramp_10"): 0.0,
+    ("circuit", "ramp_25"): 0.0,
+    ("circuit", "ramp_50"): 0.0,
 }
 
 
@@ -50,7 +61,7 @@ def _scraped(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
         for sample in family.samples:
             labels = dict(sample.labels)
             assert labels.pop("scope") == "orders"
-            name = sample.name.removeprefix("snowshed_guard_").removesuffix("_total")
+            name = sample.name.removeprefix("snowshed_guard_").removesuffix("_total").removesuffix("_seconds")
             seen[name, "".join(labels.values())] = sample.value
     return seen
 
@@ -60,7 +71,7 @@ def test_prometheus_scrapes_what_guards_have_done() -> None:
     guard = _used()
     registry.register(GuardCollector([guard]))
     seen = _scraped(registry)
-    assert 0 <= seen.pop(("decision_age_seconds", "")) < 10
+    assert 0 <= seen.pop(("decision_age", "")) < 10
     assert seen == _EXPECTED
     guard("read").succeeded()
     assert _scraped(registry)["admitted", ""] == 4.0

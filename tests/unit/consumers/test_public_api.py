@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import snowshed.consumers
+import snowshed.consumers.around
 import snowshed.consumers.brakes
 import snowshed.consumers.testing
 from snowshed.consumers import Guard
@@ -16,7 +17,10 @@ from snowshed.schemas.errors import Rejected
 from snowshed.schemas.records import DecisionKind
 
 
-@pytest.mark.parametrize("module", [snowshed.consumers, snowshed.consumers.brakes, snowshed.consumers.testing])
+@pytest.mark.parametrize(
+    "module",
+    [snowshed.consumers, snowshed.consumers.around, snowshed.consumers.brakes, snowshed.consumers.testing],
+)
 def test_public_names_are_sorted_and_exist(module: object) -> None:
     names = module.__dict__["__all__"]
     classes = sorted(name for name in names if name[0].isupper())

@@ -128,4 +128,5 @@ def test_journals_and_checkpoints_are_kept_as_long_as_what_they_replay() -> None
 
 def test_what_must_survive_is_compacted() -> None:
     kept = {spec.name for spec in CATALOGUE if _compacted(spec)}
-    assert kept == {"health", "lag", "incidents", "decisions", *(f"state.{agent}" for agent in AGENTS)}
+    current = {"health", "lag", "incidents", "decisions", "deliveries", "actions", "policies"}
+    assert kept == {*current, *(f"state.{agent}" for agent in AGENTS)}

@@ -17,7 +17,8 @@ def test_names_are_those_of_the_installation(role: str) -> None:
 
 def test_only_roles_that_write_may_write() -> None:
     writing = {role for role in ROLES if any(grant.operation == "Write" for grant in granted(role, "p", "a"))}
-    assert writing == {"reporter", "worker", "retrier", "resetter"}
+    people = {"operator", "approver", "retrier", "resetter"}
+    assert writing == {"reporter", "worker", "notifier", "executor", *people}
 
 
 def test_a_worker_may_write_under_its_own_prefix_alone() -> None:

@@ -64,6 +64,11 @@ class RetryBudget:
         self._prepaid += charged
         return charged
 
+    @property
+    def can_send(self) -> bool:
+        """Whether `send` would succeed now."""
+        return self._prepaid > 0 or self._tokens >= 1.0
+
     def send(self) -> bool:
         """A retry is being sent: uses what its schedule charged, else charges it now."""
         if self._prepaid:

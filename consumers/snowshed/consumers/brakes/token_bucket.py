@@ -40,13 +40,23 @@ class TokenBucket:
 
     def take(self, now: float) -> float:
         """Takes a token and returns 0, or returns the seconds until the next one."""
+        wait = self.wait(now)
+        if not wait:
+            self.use()
+        return wait
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next token; 0 when there is one, which is not taken yet."""
         if self._rate == inf:
             return 0.0
         self._refill(now)
         if self._tokens >= 1.0:
-            self._tokens -= 1.0
             return 0.0
         return (1.0 - self._tokens) / self._rate if self._rate > 0 else inf
+
+    def use(self) -> None:
+        """Takes a token that did not have to be waited for."""
+        self._tokens -= 1.0
 
     def _refill(self, now: float) -> None:
         elapsed = now - self._refilled_at

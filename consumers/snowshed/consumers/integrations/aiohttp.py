@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 
@@ -17,11 +18,12 @@ from aiohttp.typedefs import Handler, Middleware
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.integrations.hosts import HostGuards
 from snowshed.consumers.integrations.refused import (
-    DEGRADE_LEVEL,
     EXEMPT_PATHS,
     ExemptPaths,
+    advertised,
     body_of,
     headers_of,
+    hear,
     status_of,
 )
 from snowshed.consumers.integrations.status import settle
@@ -60,16 +62,16 @@ def guard_middleware(guard: Guard, *, exempt_paths: Iterable[str] = EXEMPT_PATHS
 
 
 async def _serve(permit: Permit, guard: Guard, request: web.Request, handler: Handler) -> web.StreamResponse:
-    level = str(guard.effective.degrade_level)
+    ours = advertised(guard)
     with permit:
         try:
             response = await handler(request)
         except web.HTTPException as answer:
-            answer.headers[DEGRADE_LEVEL] = level
+            answer.headers.update(ours)
             settle(permit, answer.status)
             raise
         if not response.prepared:  # the headers of a stream are on their way
-            response.headers[DEGRADE_LEVEL] = level
+            response.headers.update(ours)
         settle(permit, response.status)
         return response
 
@@ -77,7 +79,8 @@ async def _serve(permit: Permit, guard: Guard, request: web.Request, handler: Ha
 class ClientGuard:
     """A client middleware that refuses requests with `Rejected` before they are sent, by the guard of their host.
 
-    The caller, the attempt, the class and the time left travel in request headers.
+    The caller, the attempt, the class and the time left travel in request headers. The answer's headers must come
+    within what the permit allows: the decided time-out and the time left.
 
     Args:
         guards: the guards by host; their `caller` is the service that calls.
@@ -88,8 +91,11 @@ class ClientGuard:
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Sends a request if the guard admits it; a time-out is a `TimeoutError` and ends the permit as dropped."""
-        with self._guards.of(request.url.host or "")(f"{request.method} {request.url.path}") as permit:
+        guard = self._guards.of(request.url.host or "")
+        with guard(f"{request.method} {request.url.path}") as permit:
             request.headers.update(emit(call_context(), caller=self._guards.caller, now=time.monotonic()))
-            response = await handler(request)
+            async with asyncio.timeout(permit.timeout):
+                response = await handler(request)
+            hear(guard, response.headers)
             settle(permit, response.status)
             return response

@@ -9,9 +9,9 @@ from typing import Any
 from snowshed.consumers.admission import Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.integrations.refused import (
-    DEGRADE_LEVEL,
     EXEMPT_PATHS,
     ExemptPaths,
+    advertised,
     body_of,
     headers_of,
     status_of,
@@ -61,13 +61,13 @@ class GuardMiddleware:
 
     async def _serve(self, permit: Permit, scope: _Scope, receive: _Receive, send: _Send) -> None:
         status = 500
-        level = str(self._guard.effective.degrade_level).encode()
+        ours = [(name.encode(), value.encode()) for name, value in advertised(self._guard).items()]
 
         async def send_marked(message: _Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), (DEGRADE_LEVEL.encode(), level)]}
+                message = {**message, "headers": [*message.get("headers", ()), *ours]}
             await send(message)
 
         with permit:

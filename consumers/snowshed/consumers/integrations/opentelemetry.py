@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
+from snowshed.consumers.brakes import CircuitState
 from snowshed.consumers.guard import Guard, GuardStats
+from snowshed.consumers.integrations.local_gauges import LOCAL_GAUGES
+from snowshed.consumers.local import LocalStats
 
 __all__ = ["observe_guards"]
 
@@ -39,6 +42,12 @@ def observe_guards(meter: Meter, guards: Iterable[Guard] | Callable[[], Iterable
         meter.create_observable_counter(name, [callback(read)], unit="{call}", description=description)
     for name, description, unit, read in _GAUGES:
         meter.create_observable_gauge(name, [callback(read)], unit=unit, description=description)
+    for name, description, of_local in LOCAL_GAUGES:
+        plain = name.removesuffix("_seconds")
+        unit = "1" if plain == name else "s"
+        meter.create_observable_gauge(
+            f"snowshed.guard.{plain}", [callback(_local(of_local))], unit=unit, description=description
+        )
 
 
 _COUNTERS: tuple[tuple[str, str, _Read], ...] = (
@@ -93,4 +102,23 @@ _GAUGES: tuple[tuple[str, str, str, _Read], ...] = (
         "1",
         lambda stats: [(float(stats.effective.stale), {})],
     ),
+    (
+        "snowshed.guard.circuit",
+        "1 for the state that the circuit breaker is in.",
+        "1",
+        lambda stats: [
+            (float(state is stats.local.circuit), {"snowshed.state": state.value})
+            for state in (() if stats.local.circuit is None else CircuitState)
+        ],
+    ),
 )
+
+
+def _local(read: Callable[[LocalStats], float | None]) -> _Read:
+    """Reads a gauge of the local brakes from all that a Guard tells."""
+
+    def observe(stats: GuardStats) -> Iterable[tuple[float, dict[str, str]]]:
+        value = read(stats.local)
+        return [] if value is None else [(value, {})]
+
+    return observe

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from snowshed.consumers.brakes import CircuitState
 from snowshed.consumers.guard import Guard, GuardStats
+from snowshed.consumers.integrations.local_gauges import LOCAL_GAUGES
 
 __all__ = ["GuardCollector"]
 
@@ -33,6 +35,7 @@ class GuardCollector(Collector):
         stats = {guard.scope: guard.stats for guard in guards}
         yield from _counters(stats)
         yield from _gauges(stats)
+        yield from _local_gauges(stats)
 
     def describe(self) -> list[Metric]:
         """Nothing, so that registering does not read the guards."""
@@ -75,3 +78,20 @@ def _gauges(stats: dict[str, GuardStats]) -> Iterator[Metric]:
         if one.effective.age is not None:
             age.add_metric([scope], one.effective.age)
     yield from (in_flight, level, decisions, age, stale)
+
+
+def _local_gauges(stats: dict[str, GuardStats]) -> Iterator[Metric]:
+    for name, description, read in LOCAL_GAUGES:
+        gauge = GaugeMetricFamily(f"snowshed_guard_{name}", description, labels=["scope"])
+        for scope, one in stats.items():
+            value = read(one.local)
+            if value is not None:
+                gauge.add_metric([scope], value)
+        yield gauge
+    circuit = GaugeMetricFamily(
+        "snowshed_guard_circuit", "1 for the state that the circuit breaker is in.", labels=["scope", "state"]
+    )
+    for scope, one in stats.items():
+        for state in () if one.local.circuit is None else CircuitState:
+            circuit.add_metric([scope, state.value], float(state is one.local.circuit))
+    yield circuit

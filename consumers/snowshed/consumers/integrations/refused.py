@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import ceil
 
 from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.brakes.degrade import LOWEST_PRIORITY
 from snowshed.consumers.guard import Guard
+from snowshed.schemas.propagation import CURSOR
 
-__all__ = ["DEGRADE_LEVEL", "EXEMPT_PATHS", "ExemptPaths", "body_of", "headers_of", "status_of"]
+__all__ = ["DEGRADE_LEVEL", "EXEMPT_PATHS", "ExemptPaths", "advertised", "body_of", "headers_of", "hear", "status_of"]
 
 DEGRADE_LEVEL = "snowshed-degrade-level"
 """Response header: the degrade level in force, so that callers can drop early."""
@@ -33,12 +35,23 @@ def status_of(refusal: Refusal) -> int:
     return 503 if refusal.brake is Brake.DEGRADE else 429
 
 
+def advertised(guard: Guard) -> dict[str, str]:
+    """The headers of every answer: how far the service is degraded, and which priorities it admits if not all."""
+    headers = {DEGRADE_LEVEL: str(guard.effective.degrade_level)}
+    if guard.cursor < LOWEST_PRIORITY:
+        headers[CURSOR] = str(guard.cursor)
+    return headers
+
+
+def hear(guard: Guard, headers: Mapping[str, str]) -> None:
+    """Tells a caller's guard what the headers of an answer advertise."""
+    cursor = headers.get(CURSOR, "")
+    guard.hear_cursor(int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) < 4 else LOWEST_PRIORITY)
+
+
 def headers_of(refusal: Refusal, guard: Guard) -> dict[str, str]:
     """When to come back and how far the service is degraded."""
-    return {
-        "retry-after": str(max(1, ceil(refusal.retry_after))),
-        DEGRADE_LEVEL: str(guard.effective.degrade_level),
-    }
+    return {"retry-after": str(max(1, ceil(refusal.retry_after))), **advertised(guard)}
 
 
 def body_of(refusal: Refusal, guard: Guard) -> bytes:

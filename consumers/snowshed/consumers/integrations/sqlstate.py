@@ -19,7 +19,8 @@ _OVERLOADED = frozenset(
         "57P03",  # cannot_connect_now
     }
 )
-_FAILING_CLASSES = frozenset({"08", "40", "53", "54", "55", "57", "58", "F0", "XX"})
+_ROLLED_BACK = "40"  # a deadlock or a conflict of two transactions: nobody is unwell
+_FAILING_CLASSES = frozenset({"08", "53", "54", "55", "57", "58", "F0", "XX"})
 _POOL_GAVE_UP = frozenset({"PoolTimeout", "TooManyRequests"})
 
 
@@ -35,7 +36,9 @@ def settle_error(permit: Permit, error: BaseException) -> None:
         return
     if code in _OVERLOADED:
         permit.dropped()
-    elif code[:2] in _FAILING_CLASSES:
+    elif code[:2] == _ROLLED_BACK:
         permit.ignored()
+    elif code[:2] in _FAILING_CLASSES:
+        permit.failed()
     else:
         permit.succeeded()

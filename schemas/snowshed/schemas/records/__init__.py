@@ -1,5 +1,14 @@
 """The records on the wire, as frozen dataclasses; one `.avsc` file each in `snowshed/schemas/avro`."""
 
+from snowshed.schemas.records.actions import (
+    ActionKind,
+    ActionMode,
+    ActionOrder,
+    ActionState,
+    ActionStatus,
+    Guarantee,
+    OrderVerdict,
+)
 from snowshed.schemas.records.control import (
     Consistency,
     ConsistencyMode,
@@ -10,6 +19,7 @@ from snowshed.schemas.records.control import (
     PriorityFloor,
     ScopeKind,
 )
+from snowshed.schemas.records.delivery import DeliveryStatus, NoticeDelivery
 from snowshed.schemas.records.incident import Cause, Evidence, Incident, IncidentKind, IncidentStatus
 from snowshed.schemas.records.log import DeadLetter, JournalEntry
 from snowshed.schemas.records.observation import (
@@ -23,6 +33,8 @@ from snowshed.schemas.records.observation import (
     ServiceHealth,
     ServiceStatus,
 )
+from snowshed.schemas.records.orders import OperatorAction, OperatorOrder
+from snowshed.schemas.records.policy import PolicyChange
 from snowshed.schemas.records.statements import StatementHealth
 from snowshed.schemas.records.telemetry import (
     GroupProgress,
@@ -38,6 +50,11 @@ from snowshed.schemas.records.telemetry import (
 )
 
 __all__ = [
+    "ActionKind",
+    "ActionMode",
+    "ActionOrder",
+    "ActionState",
+    "ActionStatus",
     "Cause",
     "Consistency",
     "ConsistencyMode",
@@ -45,11 +62,13 @@ __all__ = [
     "Decision",
     "DecisionKind",
     "DecisionMode",
+    "DeliveryStatus",
     "EdgeHealth",
     "EdgeObservations",
     "EdgeStatus",
     "Evidence",
     "GroupProgress",
+    "Guarantee",
     "Heartbeat",
     "Incident",
     "IncidentKind",
@@ -62,6 +81,11 @@ __all__ = [
     "NodeHealth",
     "NodeStatus",
     "Notice",
+    "NoticeDelivery",
+    "OperatorAction",
+    "OperatorOrder",
+    "OrderVerdict",
+    "PolicyChange",
     "PositionUnit",
     "PriorityFloor",
     "QuorumAnswers",
@@ -91,6 +115,11 @@ Record = (
     | Incident
     | Decision
     | Notice
+    | NoticeDelivery
+    | ActionState
+    | ActionOrder
+    | PolicyChange
+    | OperatorOrder
     | DeadLetter
     | JournalEntry
 )

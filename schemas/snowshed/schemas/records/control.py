@@ -70,9 +70,13 @@ class Consistency:
     bound: float | None = None
     """Seconds of staleness a reader may accept."""
     avoid: tuple[str, ...] = ()
-    """Replicas that are too stale to read from."""
+    """Replicas that are too stale to read from or, under a fence, servers that take no writes; empty there for all."""
     prefer: tuple[str, ...] = ()
     """Servers to read from, freshest first."""
+    ages: tuple[float, ...] = ()
+    """How old an answer of each of `prefer`, then of `avoid`, was at most when this was issued; NaN if not known."""
+    marked: bool = False
+    """Whether a read that no server answers within the bound is answered and marked, instead of refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,10 @@ class Decision:
     incident_id: str = ""
     evidence: tuple[Evidence, ...] = ()
     confidence: float
+    features_off: tuple[str, ...] = ()
+    """Features of the policy that are switched off at this degrade level."""
+    order_id: str = ""
+    """The operator's order behind it; empty for one of level 2's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,8 @@ class IncidentKind(Enum):
     """A consumer group has stopped, stalled, gone back or falls behind."""
     QUORUM = "quorum"
     """A consensus group has no leader, or cannot lose another member."""
+    DIVIDED = "divided"
+    """The servers of a dataset are cut off from each other, and its policy says what it keeps meanwhile."""
     DETECTOR = "detector"
     """The detector itself is late or blind, so that its silence proves nothing."""
 

@@ -225,3 +225,5 @@ class Lag:
     """State of a consumer group or of a quorum; empty for any other replica."""
     note: str = ""
     """What the condition rests on, in a few words."""
+    inside: tuple[str, ...] = ()
+    """Voters of a consensus group that are known to take part in its majority."""

@@ -16,12 +16,12 @@ from snowshed.streams.policy import Policy
 __all__ = ["folds"]
 
 
-def folds(policy: Policy, codec: Codec) -> Mapping[str, Fold[Any, Any]]:
-    """All folds by agent name, judging by `policy`."""
+def folds(policy: Policy, codec: Codec, *, pinned: bool = False) -> Mapping[str, Fold[Any, Any]]:
+    """All folds by agent name, judging by `policy`; pinned to it, they pass over changes of it that the log has."""
     made: tuple[Fold[Any, Any], ...] = (
         HeartbeatFold(policy, codec),
         TimingFold(policy, codec),
         MarkerFold(policy, codec),
-        DomainFold(policy, codec),
+        DomainFold(policy, codec, pinned=pinned),
     )
     return {fold.agent: fold for fold in made}

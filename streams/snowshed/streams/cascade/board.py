@@ -8,14 +8,30 @@ from dataclasses import dataclass, field
 from snowshed.schemas.records import IncidentKind
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.decisions import Held
+from snowshed.streams.cascade.orders import Ordered
+from snowshed.streams.cascade.policies import AppliedPolicy
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
+from snowshed.streams.consistency import Stance, WriteThrottle
 from snowshed.streams.stability.season import Season
 
 __all__ = ["Board", "DomainState", "arranged"]
 
-DomainState = NodeView | EdgeView | LagView | Standing | Season | Throttle | Case | Held
+DomainState = (
+    NodeView
+    | EdgeView
+    | LagView
+    | Standing
+    | Season
+    | Throttle
+    | Case
+    | Held
+    | AppliedPolicy
+    | Stance
+    | WriteThrottle
+    | Ordered
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +50,10 @@ class Board:
     """Servers by dataset."""
     throttles: dict[str, Throttle] = field(default_factory=dict[str, Throttle])
     """By callee."""
+    stances: dict[str, Stance] = field(default_factory=dict[str, Stance])
+    """By dataset."""
+    writes: dict[str, WriteThrottle] = field(default_factory=dict[str, WriteThrottle])
+    """By dataset."""
     cases: dict[tuple[IncidentKind, str], Case] = field(default_factory=dict[tuple[IncidentKind, str], Case])
     """Open incidents by kind and subject."""
     held: dict[str, Held] = field(default_factory=dict[str, Held])
@@ -60,10 +80,19 @@ def arranged(current: Mapping[str, DomainState]) -> Board:
                 board.datasets.setdefault(server.lag.dataset, []).append(server)
             case Throttle() as throttle:
                 board.throttles[throttle.callee] = throttle
+            case Stance() | WriteThrottle() as kept:
+                _of_dataset(board, kept)
             case Case() as case:
                 board.cases[case.incident.kind, case.incident.subject] = case
             case Held() as held:
                 board.held[held.key] = held
-            case Season():
-                pass  # it is asked for where windows come in
+            case _:
+                pass  # a season, a policy and orders are asked for where observations come in
     return board
+
+
+def _of_dataset(board: Board, kept: Stance | WriteThrottle) -> None:
+    if isinstance(kept, Stance):
+        board.stances[kept.dataset] = kept
+    else:
+        board.writes[kept.dataset] = kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from snowshed.schemas.identity import incident_id
@@ -17,10 +17,9 @@ _PARTS = frozenset(
         IncidentKind.RETRY_AMPLIFICATION,
         IncidentKind.METASTABLE,
         IncidentKind.CAPACITY_LOSS,
-        IncidentKind.GRAY_FAILURE,
     }
 )
-"""What can be a part of a cascade."""
+"""What can be a part of a cascade; of a gray failure, the cascade is the part."""
 _OF_A_CUT = frozenset({IncidentKind.OVERLOAD, IncidentKind.RETRY_AMPLIFICATION, IncidentKind.GRAY_FAILURE})
 _OF_A_SERVICE: Mapping[IncidentKind, frozenset[IncidentKind]] = {
     IncidentKind.OVERLOAD: frozenset({IncidentKind.CAPACITY_LOSS}),
@@ -28,7 +27,11 @@ _OF_A_SERVICE: Mapping[IncidentKind, frozenset[IncidentKind]] = {
         {IncidentKind.OVERLOAD, IncidentKind.RETRY_AMPLIFICATION, IncidentKind.CAPACITY_LOSS}
     ),
 }
-_WHOLES = frozenset({IncidentKind.CASCADE, IncidentKind.PARTITION, *_OF_A_SERVICE})
+_ORIGINS = frozenset({IncidentKind.PARTITION, IncidentKind.GRAY_FAILURE})
+"""What a cascade is a part of when it spreads from there."""
+_OF_MEMBERS = frozenset({IncidentKind.CASCADE, IncidentKind.PARTITION})
+"""What explains incidents on its members; the others explain those on their own subject."""
+_WHOLES = _OF_MEMBERS | _OF_A_SERVICE.keys()
 _DECISIONS = 20
 """Newest decisions an incident names."""
 
@@ -47,6 +50,8 @@ class Case:
     """Whether people have been told; not of what opened as a part of another incident, until it stands alone."""
     patience: float = 0.0
     """Seconds that it must last before they are."""
+    acute: bool = True
+    """Whether its condition holds now."""
 
     @property
     def key(self) -> str:
@@ -80,6 +85,7 @@ def opening(finding: Finding, now: float, detector_lag: float) -> Case:
         emitted=0.0,
         told=False,
         patience=finding.patience,
+        acute=finding.acute,
     )
 
 
@@ -91,15 +97,15 @@ def updated(case: Case, finding: Finding, now: float) -> Case:
         case.incident,
         summary=finding.summary,
         members=finding.members,
-        causes=finding.causes,
+        causes=finding.causes or case.incident.causes,
         evidence=evidence,
         confidence=finding.confidence,
         predicted=finding.predicted,
         entry_share=finding.entry_share,
     )
     if incident == case.incident:
-        return case
-    return replace(case, incident=replace(incident, updated_at=now), severity=finding.severity)
+        return case if finding.acute is case.acute else replace(case, acute=finding.acute)
+    return replace(case, incident=replace(incident, updated_at=now), severity=finding.severity, acute=finding.acute)
 
 
 def linked(case: Case, decision: str, now: float) -> Case:
@@ -120,25 +126,44 @@ def joined(cases: Mapping[str, Case], now: float) -> dict[str, Case]:
     Every incident keeps its identity: it is only said where it belongs, so that one trouble is one page at night.
     """
     wholes = [case.incident for case in cases.values() if case.incident.kind in _WHOLES]
-    return {key: _placed(case, wholes, now) for key, case in cases.items()}
+    near = _by_subject(wholes)
+    return {key: _placed(case, near.get(case.incident.subject, ()), wholes, now) for key, case in cases.items()}
 
 
-def _placed(case: Case, wholes: list[Incident], now: float) -> Case:
+def _by_subject(wholes: Iterable[Incident]) -> dict[str, list[Incident]]:
+    """The wholes that may explain an incident on a subject: those that have it for a member, or are about it alone."""
+    near: dict[str, list[Incident]] = {}
+    for whole in wholes:
+        for subject in dict.fromkeys(whole.members) if whole.kind in _OF_MEMBERS else (whole.subject,):
+            near.setdefault(subject, []).append(whole)
+    return near
+
+
+def _placed(case: Case, near: Iterable[Incident], wholes: Iterable[Incident], now: float) -> Case:
     incident = case.incident
-    whole = next((one.incident_id for one in wholes if _explains(one, incident)), "")
-    if whole == incident.part_of:
+    among = wholes if incident.kind is IncidentKind.CASCADE else near
+    whole = next((one.incident_id for one in among if _explains(one, incident)), "")
+    # One that outlives what it was a part of is news, unless it is merely watched until it has stayed away.
+    if whole == incident.part_of or not (whole or case.acute):
         return case
     return replace(case, incident=replace(incident, part_of=whole, updated_at=now))
 
 
 def _explains(whole: Incident, incident: Incident) -> bool:
+    """Whether an incident is a part of a whole; one that is no cascade, of a whole near its subject."""
+    if incident.kind is IncidentKind.CASCADE:
+        # It spreads from there: the trouble is told where it began, and the cascade as what became of it.
+        return whole.kind in _ORIGINS and bool({one.name for one in whole.causes} & {_first(incident)})
     if whole.kind is IncidentKind.CASCADE:
-        among = whole.domain == incident.domain and incident.subject in whole.members
-        return among and incident.kind in _PARTS
+        return whole.domain == incident.domain and incident.kind in _PARTS
     if whole.kind is IncidentKind.PARTITION:
-        return incident.kind in _OF_A_CUT and incident.subject in whole.members
+        return incident.kind in _OF_A_CUT
     # One service, one page: what it has lost is why it is overloaded, and what it fails is why it seems to be.
-    return incident.subject == whole.subject and incident.kind in _OF_A_SERVICE[whole.kind]
+    return incident.kind in _OF_A_SERVICE[whole.kind]
+
+
+def _first(incident: Incident) -> str:
+    return incident.causes[0].name if incident.causes else ""
 
 
 def closing(case: Case, ending: Ending, now: float) -> Incident:

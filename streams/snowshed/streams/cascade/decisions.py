@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from math import inf
 
-from snowshed.schemas.records import Consistency, Decision
+from snowshed.schemas.records import Consistency, ConsistencyMode, Decision
 from snowshed.streams.cascade.findings import Finding, Setting
 from snowshed.streams.policy import DecisionPolicy
 
 __all__ = ["Held", "asked", "due", "issued", "lifted"]
 
+_OFTEN = 0.5
+"""Shortest time between two renewals that tell new ages."""
 _VALUES = [item.name for item in fields(Setting) if item.name not in {"scope", "scope_kind", "kind", "rule", "reason"}]
 
 
@@ -37,9 +40,9 @@ def asked(findings: list[Finding]) -> dict[str, tuple[Setting, Finding]]:
 
 def due(held: Held | None, setting: Setting, now: float) -> bool:
     """Whether a setting has to be issued: it is new, it differs, or half of its life is over."""
-    if held is None or not held.decision.active or differs(held, setting):
+    if held is None or not held.decision.active or held.decision.order_id or differs(held, setting):
         return True
-    return now >= held.decision.issued_at + held.decision.ttl / 2
+    return now >= held.decision.issued_at + min(held.decision.ttl / 2, _ages_in(setting.consistency))
 
 
 def differs(held: Held, setting: Setting) -> bool:
@@ -66,7 +69,7 @@ def issued(
         scope_kind=setting.scope_kind,
         kind=setting.kind,
         active=True,
-        epoch=1,
+        epoch=_epoch(held, setting),
         seq=held.decision.seq + 1 if held else 1,
         issued_at=now,
         ttl=policy.ttl,
@@ -86,12 +89,40 @@ def lifted(held: Held, *, decision_id: str, now: float) -> Held:
         held.decision,
         decision_id=decision_id,
         active=False,
+        epoch=held.decision.epoch + bool(held.decision.order_id),
         seq=held.decision.seq + 1,
         issued_at=now,
         reason=f"no longer needed: {held.decision.reason}",
+        order_id="",
     )
     return replace(held, decision=decision)
 
 
+def _ages_in(consistency: Consistency | None) -> float:
+    """Seconds in which the ages that a decision tells become so much too high that answers are refused for it."""
+    if consistency is None or not consistency.ages or consistency.bound is None:
+        return inf
+    return max(_OFTEN, consistency.bound / 4.0)
+
+
 def _plain(value: object) -> object:
-    return replace(value, prefer=tuple(sorted(value.prefer))) if isinstance(value, Consistency) else value
+    """The value without what changes all the time: the order of preference, and ages, which grow with the clock."""
+    if not isinstance(value, Consistency):
+        return value
+    return replace(value, prefer=tuple(sorted(value.prefer)), ages=())
+
+
+def _epoch(held: Held | None, setting: Setting) -> int:
+    """The epoch grows with each new fence, so that a store can tell writes from before it by their token."""
+    if held is None:
+        return 1
+    before = _fenced(held.decision.consistency) if held.decision.active else set[str]()
+    released = bool(held.decision.order_id)
+    return held.decision.epoch + released + bool(_fenced(setting.consistency) - before)
+
+
+def _fenced(consistency: Consistency | None) -> set[str]:
+    """The servers that take no writes."""
+    if consistency is None or consistency.mode is not ConsistencyMode.FENCE:
+        return set()
+    return set(consistency.avoid)

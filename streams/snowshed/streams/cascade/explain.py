@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from math import isnan
 
-from snowshed.schemas.records import Decision, DecisionMode, Evidence, Incident, IncidentKind, IncidentStatus
+from snowshed.schemas.records import (
+    Consistency,
+    ConsistencyMode,
+    Decision,
+    DecisionMode,
+    Evidence,
+    Incident,
+    IncidentKind,
+    IncidentStatus,
+)
 
 __all__ = ["explain"]
 
@@ -21,6 +30,7 @@ _ENDS = {
     IncidentKind.GRAY_FAILURE: "callers no longer see more failures than usual",
     IncidentKind.PARTITION: "calls arrive across it again",
     IncidentKind.CAPACITY_LOSS: "it does its usual work again",
+    IncidentKind.DIVIDED: "the store proves that the servers belong together again",
     IncidentKind.DETECTOR: "observations are complete and in time again",
     IncidentKind.OVERLOAD: "queue delay, latency and success ratio stay normal for some seconds",
 }
@@ -92,7 +102,8 @@ def _number(value: float) -> str:
 def _decision(decision: Decision) -> str:
     state = "" if decision.active else "lifted: "
     mode = " (shadow: counted, not enforced)" if decision.mode is DecisionMode.SHADOW else ""
-    return f"{state}{decision.kind.value} of {decision.scope}: {_values(decision)}{mode}"
+    ordered = f" ({decision.reason})" if decision.order_id else ""
+    return f"{state}{decision.kind.value} of {decision.scope}: {_values(decision)}{mode}{ordered}"
 
 
 def _values(decision: Decision) -> str:
@@ -104,6 +115,16 @@ def _values(decision: Decision) -> str:
     if decision.degrade_level is not None:
         said.append(f"degrade level {decision.degrade_level}")
     if decision.consistency is not None:
-        avoid, prefer = decision.consistency.avoid, decision.consistency.prefer
-        said.append(f"avoid {', '.join(avoid)}, read from {', '.join(prefer) or 'elsewhere'}")
+        said.append(_kept(decision.consistency))
     return "; ".join(said) or decision.reason
+
+
+def _kept(consistency: Consistency) -> str:
+    avoid, prefer = ", ".join(consistency.avoid), ", ".join(consistency.prefer)
+    match consistency.mode:
+        case ConsistencyMode.FENCE:
+            return f"no writes to {avoid or 'any server'}"
+        case ConsistencyMode.SERVE_STALE:
+            return f"answers up to {consistency.bound:g} s old, marked, from {prefer or 'nobody'}"
+        case _:
+            return f"avoid {avoid}, read from {prefer or 'elsewhere'}"

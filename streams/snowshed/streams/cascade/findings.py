@@ -10,6 +10,7 @@ from snowshed.schemas.records import (
     DecisionKind,
     Evidence,
     IncidentKind,
+    PriorityFloor,
     ScopeKind,
 )
 
@@ -32,6 +33,9 @@ class Setting:
     attempt_cap: int | None = None
     p_reject: float | None = None
     degrade_level: int | None = None
+    priority_floor: PriorityFloor | None = None
+    features_off: tuple[str, ...] = ()
+    timeout: float | None = None
     consistency: Consistency | None = None
 
     @property
@@ -60,6 +64,10 @@ class Finding:
     patience: float = 0.0
     """Seconds that it must last before people are told."""
     settings: tuple[Setting, ...] = ()
+    acute: bool = True
+    """Whether it holds at this moment, and is not merely held open until it has stayed away."""
+    opens: bool = True
+    """Whether it is worth an incident; where not, it only asks for its settings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.identity import decision_id
-from snowshed.schemas.records import Incident
+from snowshed.schemas.records import Incident, OperatorOrder
 from snowshed.streams.cascade.board import Board, DomainState, arranged
 from snowshed.streams.cascade.cases import Case, closing, joined, linked, notice, opening, updated, worth_telling
 from snowshed.streams.cascade.decisions import Held, asked, differs, due, issued, lifted
 from snowshed.streams.cascade.findings import Finding
 from snowshed.streams.cascade.intake import forgotten, take
 from snowshed.streams.cascade.observations import Observation, Place, read
+from snowshed.streams.cascade.orders import Ordered, commanded, expired, obeyed, ordered
+from snowshed.streams.cascade.policies import KEY, AppliedPolicy, applied, policy_of, stretches
 from snowshed.streams.cascade.reports import reported
 from snowshed.streams.cascade.rules import RULES, blindness
+from snowshed.streams.cascade.rules.consistency import stances
 from snowshed.streams.cascade.rules.overload import situation
+from snowshed.streams.cascade.rules.write_throttle import throttles
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.throttle import Throttle, steer
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
+from snowshed.streams.consistency import Stance, WriteThrottle
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.policy import Policy
 from snowshed.streams.snapshot import Snapshot
@@ -28,22 +34,39 @@ from snowshed.streams.stability.season import Season
 __all__ = ["DomainFold"]
 
 _Batch = Batch[tuple[Observation, ...]]
+_Kept = TypeVar("_Kept", Stance, WriteThrottle)
 
 
 class DomainFold:
     """Turns observations into incidents, decisions and notices.
 
     State keys: `node/…`, `edge/caller>callee`, `service/…`, `lag/dataset/server`, `season/…`, `throttle/callee`,
-    `incident/kind/subject` and `decision/scope|kind`. While the detector is late (`DecisionPolicy.detector_lag`)
-    observations are taken in and an incident says so. Nothing else happens: no other incident opens or closes, and
-    decisions run out by their ttl.
+    `stance/dataset`, `writes/dataset`, `incident/kind/subject`, `decision/scope|kind`, `order/scope|kind` and `policy`.
+    While the detector is late (`DecisionPolicy.detector_lag`) observations are taken in, an incident says so, and what
+    operators ordered is renewed. Nothing else happens: no other incident opens or closes, and decisions run out.
+
+    Args:
+        policy: what it judges by until a change of it stands on the observations.
+        codec: reads observations.
+        pinned: whether changes are passed over, to see what this policy would have made of a log.
     """
 
-    def __init__(self, policy: Policy, codec: Codec | None = None) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, codec: Codec | None = None, *, pinned: bool = False) -> None:
+        self._start, self._pinned = policy, pinned
         self._codec = codec or Codec()
         self._snapshot: Snapshot[DomainState] = Snapshot(
-            NodeView, EdgeView, LagView, Standing, Season, Throttle, Case, Held
+            NodeView,
+            EdgeView,
+            LagView,
+            Standing,
+            Season,
+            Throttle,
+            Case,
+            Held,
+            AppliedPolicy,
+            Stance,
+            WriteThrottle,
+            Ordered,
         )
 
     @property
@@ -58,17 +81,40 @@ class DomainFold:
     def step(self, state: Mapping[str, DomainState], batch: _Batch) -> Step[DomainState]:
         """Take the observations in, then let every rule judge the whole domain."""
         current = dict(state)
-        take(current, batch.records, batch.partition, self._policy)
-        for key in [key for key, value in current.items() if forgotten(value, batch.now, self._policy)]:
+        policy = self._take(current, batch)
+        self._order(current, batch)
+        for key in [key for key, value in current.items() if forgotten(value, batch.now, policy)]:
             del current[key]
-        judgement = _Judgement(self._policy, current, batch)
-        late = batch.detector_lag > self._policy.decisions.detector_lag
+        judgement = _Judgement(policy, current, batch)
+        late = batch.detector_lag > policy.decisions.detector_lag
         emissions = judgement.withheld() if late else judgement.passed()
         changes: dict[str, DomainState | None] = {
             key: value for key, value in current.items() if value is not state.get(key)
         }
         changes |= {key: None for key in state if key not in current}
         return Step(changes, emissions)
+
+    def _take(self, current: dict[str, DomainState], batch: _Batch) -> Policy:
+        """Take the observations in, each under the policy in force at its place; the policy in force after them."""
+        policy = policy_of(current, self._start)
+        for change, run in stretches(batch.records):
+            if change is not None and not self._pinned:
+                current[KEY] = applied(current.get(KEY), change, batch.now)
+                policy = policy_of(current, self._start)
+            take(current, run, batch.partition, policy)
+        return policy
+
+    @staticmethod
+    def _order(current: dict[str, DomainState], batch: _Batch) -> None:
+        """Take operators' orders in, and let go of those that have come to their end."""
+        for observation in batch.records:
+            if isinstance(observation.record, OperatorOrder):
+                for key, value in ordered(current, observation.record, batch.now).items():
+                    current.pop(key, None)
+                    if value is not None:
+                        current[key] = value
+        for key in [key for key, value in current.items() if expired(value, batch.now)]:
+            del current[key]
 
     def dump(self, value: DomainState) -> bytes:
         """A state value as JSON."""
@@ -92,6 +138,7 @@ class _Judgement:
         """Judge, and give what is to be said."""
         board = arranged(self._current)
         self._steer(board)
+        self._stand(board)
         now = self._batch.now
         findings = [finding for rule in RULES.values() for finding in rule.judge(board, self._policy, now)]
         cases = self._cases(board, findings)
@@ -101,8 +148,10 @@ class _Judgement:
         return tuple(self._emissions)
 
     def withheld(self) -> tuple[Emission, ...]:
-        """Say that this detector is late, and nothing else."""
+        """Say that this detector is late, renew what operators have ordered, and nothing else."""
         batch = self._batch
+        board = arranged(self._current)
+        self._obey(board, commanded(self._current, {*board.held}), {})
         place = Place(batch.partition, batch.first_offset)
         finding = blindness.behind(self._policy.default_domain, place, batch.detector_lag, batch.now, self._policy)
         held = self._current.get(f"incident/{finding.kind.value}/{finding.subject}")
@@ -128,10 +177,22 @@ class _Judgement:
             if throttle != held.get(callee):
                 self._current[f"throttle/{callee}"] = throttle
 
+    def _stand(self, board: Board) -> None:
+        self._keep(board.stances, stances(board, self._policy, self._batch.now))
+        self._keep(board.writes, throttles(board, self._policy, self._batch.now))
+
+    def _keep(self, held: dict[str, _Kept], new: Mapping[str, _Kept]) -> None:
+        for name in held.keys() - new.keys():
+            del self._current[held.pop(name).key]
+        self._current |= {one.key: one for name, one in new.items() if one != held.get(name)}
+        held.update(new)
+
     def _cases(self, board: Board, findings: list[Finding]) -> dict[str, Case]:
         now, lag = self._batch.now, self._batch.detector_lag
         cases: dict[str, Case] = {}
         for finding in findings:
+            if not finding.opens:
+                continue
             held = board.cases.get((finding.kind, finding.subject))
             case = opening(finding, now, lag) if held is None else updated(held, finding, now)
             cases[case.key] = case
@@ -139,25 +200,48 @@ class _Judgement:
 
     def _decide(self, board: Board, findings: list[Finding], cases: dict[str, Case]) -> None:
         wanted = asked(findings)
+        orders = commanded(self._current, {*wanted, *board.held})
+        self._obey(board, orders, cases)
         for key, (setting, finding) in wanted.items():
+            if key in orders:
+                continue
             held = board.held.get(key)
-            if due(held, setting, self._batch.now):
-                case = f"incident/{finding.kind.value}/{finding.subject}"
+            case = cases.get(f"incident/{finding.kind.value}/{finding.subject}")
+            # One that was issued before anybody was harmed is issued again with the incident that it belongs to.
+            nameless = held is not None and case is not None and not held.decision.incident_id
+            if due(held, setting, self._batch.now) or nameless:
                 new = issued(
                     held,
                     setting,
                     finding,
                     decision_id=self._id(setting.rule),
-                    incident_id=cases[case].incident.incident_id,
+                    incident_id=case.incident.incident_id if case is not None else "",
                     now=self._batch.now,
                     policy=self._policy.decisions,
                 )
-                if held is None or not held.decision.active or differs(held, setting):
-                    cases[case] = linked(cases[case], new.decision.decision_id, self._batch.now)
+                if case is not None and (
+                    held is None or not held.decision.active or nameless or differs(held, setting)
+                ):
+                    cases[case.key] = linked(case, new.decision.decision_id, self._batch.now)
                 self._issue(new)
         for key, held in board.held.items():
-            if held.decision.active and key not in wanted:
+            if (held.decision.active or held.decision.order_id) and key not in wanted and key not in orders:
                 self._issue(lifted(held, decision_id=self._id(held.rule), now=self._batch.now))
+
+    def _obey(self, board: Board, orders: dict[str, OperatorOrder], cases: dict[str, Case]) -> None:
+        for key, order in orders.items():
+            held = board.held.get(key)
+            rule = f"order-{order.action.value}/1"
+            now, limits = self._batch.now, self._policy.decisions
+            new = obeyed(held, key, order, decision_id=self._id(rule), now=now, policy=limits)
+            if new is None:
+                continue
+            case = next((one for one in cases.values() if one.incident.subject == order.scope), None)
+            if case is not None:
+                new = replace(new, decision=replace(new.decision, incident_id=case.incident.incident_id))
+                if held is None or held.decision.order_id != order.order_id:
+                    cases[case.key] = linked(case, new.decision.decision_id, now)
+            self._issue(new)
 
     def _tell(self, board: Board, findings: list[Finding], cases: dict[str, Case]) -> None:
         rules = {f"incident/{finding.kind.value}/{finding.subject}": finding.rule for finding in findings}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from math import isnan
+from typing import NamedTuple
 
 from snowshed.schemas.records import EdgeObservations, Lag, Liveness, NodeHealth
 from snowshed.streams.cascade.board import DomainState
 from snowshed.streams.cascade.cases import Case
+from snowshed.streams.cascade.dues import NOTHING, Dues, summed
+from snowshed.streams.cascade.gathering import gathered, is_full
+from snowshed.streams.cascade.harm import piling
 from snowshed.streams.cascade.observations import Observation, Place
+from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rules import gray_failure, node_failed, overload, partition, retry_amplification
 from snowshed.streams.cascade.standing import Standing, season_of, stood
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView, Sample, Streak, windows
@@ -23,6 +29,7 @@ _RESTING = Streak()
 
 def take(current: dict[str, DomainState], observations: Iterable[Observation], number: int, policy: Policy) -> None:
     """Put observations into `current`; edges seen by a detector that was late are left out, their moment has passed."""
+    alarmed = {value.incident.domain for value in current.values() if isinstance(value, Case)}
     for observation in observations:
         place = Place(number, observation.offset)
         match observation.record:
@@ -47,7 +54,7 @@ def take(current: dict[str, DomainState], observations: Iterable[Observation], n
                     )
                     current[key] = view
                     seen.setdefault(window.callee, []).append(view)
-                _stand(current, seen, policy)
+                _stand(current, seen, alarmed, policy)
             case _:
                 pass
 
@@ -55,10 +62,10 @@ def take(current: dict[str, DomainState], observations: Iterable[Observation], n
 def forgotten(value: DomainState, now: float, policy: Policy) -> bool:
     """Whether a view is so old that it says nothing any more."""
     match value:
-        case NodeView(health=record) | LagView(lag=record):
-            return now > record.observed_at + policy.decisions.remember
         case EdgeView() | Standing():
             return now > value.observed_at + policy.decisions.remember
+        case NodeView(health=record) | LagView(lag=record):
+            return now > record.observed_at + policy.decisions.remember
         case _:
             return False  # a season is a few hundred bytes, and a service that comes back is glad of it
 
@@ -76,8 +83,9 @@ def _charged(held: NodeView | None, health: NodeHealth, place: Place, policy: Po
     return NodeView(health, place, node_failed.penalty(held, now, policy.health) + 1.0, now)
 
 
-def _stand(current: dict[str, DomainState], seen: dict[str, list[EdgeView]], policy: Policy) -> None:
-    alarmed = {value.incident.domain for value in current.values() if isinstance(value, Case)}
+def _stand(
+    current: dict[str, DomainState], seen: dict[str, list[EdgeView]], alarmed: Container[str], policy: Policy
+) -> None:
     callers = {
         edge.window.caller: value
         for edges in seen.values()
@@ -105,13 +113,11 @@ def _viewed(
 ) -> EdgeView:
     now = record.observed_at
     samples: tuple[Sample, ...] = (Sample(now, window.first, window.attempts),)
-    amplified = overloaded = failing = cut = _RESTING
     if held is not None:
         oldest = now - policy.retry.carry
         samples = (*[sample for sample in held.samples if sample.at > oldest], *samples)
-        amplified, overloaded, failing, cut = held.amplified, held.overloaded, held.failing, held.cut
-    excess = overload.excess(window, baseline, policy.overload)
-    return EdgeView(
+    amplified, cut = (held.amplified, held.cut) if held is not None else (_RESTING, _RESTING)
+    view = EdgeView(
         domain=record.domain,
         observed_at=now,
         window=window,
@@ -119,8 +125,77 @@ def _viewed(
         place=place,
         samples=samples,
         amplified=retry_amplification.noted(amplified, window, baseline, samples, now=now, policy=policy),
-        overloaded=overload.noted(overloaded, window, excess, now=now, policy=policy.overload),
-        failing=gray_failure.noted(failing, window, baseline, now=now, policy=policy.health),
         cut=partition.noted(cut, window, now=now, policy=policy.health),
-        excess=excess,
+        heard=now if not isnan(window.completions) else held.heard if held is not None else 0.0,
     )
+    lost = is_on_the_way(view, policy.overload)
+    dues = summed(held.dues if held is not None else NOTHING, window, baseline, lost=lost)
+    gathering = gathered(held.gathering if held is not None else None, window)
+    if is_full(gathering, policy.overload):
+        return _judged(held, view, gathering, dues, policy)
+    return _with(view, held or view, cut=view.cut, excess=(held or view).excess, dues=dues, gathering=gathering)
+
+
+def _judged(held: EdgeView | None, view: EdgeView, gathering: EdgeWindow, dues: Dues, policy: Policy) -> EdgeView:
+    """The view with the verdicts that enough calls allow."""
+    now, baseline, before = view.observed_at, view.baseline, held.judged if held is not None else None
+    held = held or view
+    excess = overload.excess(gathering, baseline, policy.overload)
+    return _with(
+        view,
+        _Verdicts(
+            overload.noted(held.overloaded, gathering, excess, now=now, policy=policy.overload),
+            gray_failure.noted(held.failing, gathering, baseline, now=now, policy=policy.health),
+            piling(held.piling, before, gathering, now=now, policy=policy.overload),
+            None if gathering is view.window else gathering,
+        ),
+        cut=view.cut if gathering is view.window else _cut(view, gathering, policy),
+        excess=excess,
+        dues=dues,
+    )
+
+
+class _Verdicts(NamedTuple):
+    """What rests on enough calls."""
+
+    overloaded: Streak
+    failing: Streak
+    piling: Streak
+    gathered: EdgeWindow | None
+
+
+def _with(
+    view: EdgeView,
+    verdicts: EdgeView | _Verdicts,
+    *,
+    cut: Streak,
+    excess: float,
+    dues: Dues,
+    gathering: EdgeWindow | None = None,
+) -> EdgeView:
+    # Written out, because dataclasses.replace takes twice as long and this is done for each edge and window.
+    return EdgeView(
+        domain=view.domain,
+        observed_at=view.observed_at,
+        window=view.window,
+        baseline=view.baseline,
+        place=view.place,
+        samples=view.samples,
+        amplified=view.amplified,
+        overloaded=verdicts.overloaded,
+        failing=verdicts.failing,
+        cut=cut,
+        heard=view.heard,
+        piling=verdicts.piling,
+        excess=excess,
+        dues=dues,
+        gathering=gathering,
+        gathered=verdicts.gathered,
+    )
+
+
+def _cut(view: EdgeView, gathering: EdgeWindow, policy: Policy) -> Streak:
+    """With all that was gathered, where one window alone has too few calls to mean anything."""
+    if partition.is_expected(view.window, policy.health):
+        return view.cut
+    return partition.noted(view.cut, gathering, now=view.observed_at, policy=policy.health)

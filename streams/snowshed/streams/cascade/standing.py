@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import isnan, nan
 
 from snowshed.streams.cascade.observations import Place
-from snowshed.streams.cascade.views import EdgeView
+from snowshed.streams.cascade.views import EdgeView, queues
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import ChangePolicy, Policy
 from snowshed.streams.stability.change import Cusum, summed
@@ -17,12 +17,14 @@ from snowshed.streams.stability.metastable import judge
 from snowshed.streams.stability.robust import Robust, learned
 from snowshed.streams.stability.season import Season, factor, hour_of, noted
 
-__all__ = ["Standing", "Tally", "season_of", "stood"]
+__all__ = ["Standing", "Surge", "Tally", "season_of", "stood"]
 
 _WHOLE = 0.9
 """Shorter windows, which a reporter sends at once because of an anomaly, are joined until they cover a second."""
 
 
+_SURGE_ENDS = 2.5
+"""Seconds without more requests than usual that end a surge: two windows."""
 _WARMEST = 0.999
 """A cache that answers more than this is reckoned as one that answers so much."""
 
@@ -34,6 +36,16 @@ class Tally:
     hour: int = -1
     total: float = 0.0
     windows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Surge:
+    """More requests than usual."""
+
+    since: float = 0.0
+    """When it began; 0 for none."""
+    last: float = 0.0
+    """When it was last seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +78,7 @@ class Standing:
     """Most completions a second in two windows on end."""
     saturated: bool = False
     """Whether the queue was long then."""
+    surging: Surge = field(default_factory=Surge)
     retries: float = 0.0
     """Most retries that a request has cost in a window."""
     in_flight: tuple[tuple[float, float], ...] = ()
@@ -125,7 +138,10 @@ def stood(
         return replace(held, open=window)
     sound = not frozen and not any(one.overloaded.windows or one.amplified.windows for one in edges)
     moved = factor(season, held.learned_at, edge.observed_at)
-    return _judged(held, _asked(window, held, edges, callers, policy), policy, moved=moved, sound=sound)
+    asked = _asked(window, held, edges, callers, policy)
+    return _judged(
+        held, asked, policy, moved=moved, sound=sound, queued=any(queues(one, policy.overload) for one in edges)
+    )
 
 
 def season_of(season: Season | None, before: Standing | None, after: Standing, least: int) -> Season | None:
@@ -135,7 +151,7 @@ def season_of(season: Season | None, before: Standing | None, after: Standing, l
     return noted(season or Season(after.service), before.hour.hour, before.hour.total / before.hour.windows)
 
 
-def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, sound: bool) -> Standing:
+def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, sound: bool, queued: bool) -> Standing:
     limits = policy.change
     first, completions = window.first / window.span, window.completions / window.span
     usual = Usual(
@@ -158,14 +174,23 @@ def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, s
         warm=learned(held.warm, window.hit_ratio, limits) if sound else held.warm,
         learned_at=window.at if sound or not held.learned_at else held.learned_at,
         hour=_counted(held.hour, first, window.at) if sound else held.hour,
+        surging=_surge(held, window, first, usual, policy),
         inflow=window.attempts / window.span,
         throughput=completions,
         peak=steady if higher else held.peak,
-        saturated=window.queue_delay > policy.overload.queue_delay if higher else held.saturated,
+        saturated=queued if higher else held.saturated,
         retries=max(held.retries, window.amplification - 1.0) if window.first else held.retries,
         course=course,
         judgement=judgement,
     )
+
+
+def _surge(held: Standing, window: Measured, first: float, usual: Usual, policy: Policy) -> Surge:
+    most = usual.first * (1.0 + max(policy.metastable.flat, policy.metastable.noise * usual.spread))
+    if first > most:
+        return Surge(held.surging.since or window.at - window.span, window.at)
+    # One usual window within a surge may be chance.
+    return held.surging if window.at - held.surging.last < _SURGE_ENDS else Surge()
 
 
 def _counted(tally: Tally, demand: float, at: float) -> Tally:

@@ -11,7 +11,8 @@ from math import inf, isnan, nan
 
 from snowshed.streams.control.levels import LEVELS, METASTABLE, Ladder, Signs, climbed
 from snowshed.streams.control.programme import Programme, Queue, advanced, begun
-from snowshed.streams.control.rate import factor, lowest, passing, share
+from snowshed.streams.control.rate import lowered, lowest, passing, raised, share
+from snowshed.streams.control.trial import Trial, failed, starved, tried
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 from snowshed.streams.stability.course import Effect
 
@@ -42,6 +43,14 @@ class Situation:
     queue_delay: float = nan
     ok_share: float = 1.0
     """Successes a call."""
+    goodput: float = 1.0
+    """Successes a first attempt."""
+    amplification: float = 1.0
+    """Attempts a first attempt."""
+    balance: float = 1.0
+    """Attempts that came in and have not failed, a completion: below 1 while a backlog shrinks."""
+    useful: float = 1.0
+    """Successes a completion: less where calls are finished that nobody waits for."""
     trigger: str = ""
     """The callee or the edge into it with which a declared cascade began."""
     metastable: bool = False
@@ -49,6 +58,8 @@ class Situation:
     """What keeps it metastable."""
     capacity: float = nan
     """Completions a second, as they are now."""
+    timeout: float | None = None
+    """Seconds after which a call is to be given up; None for a callee that goes on with what nobody waits for."""
     cold: bool = False
     """Whether a cache in front of it misses more than usual."""
 
@@ -76,6 +87,14 @@ class Throttle:
     """What the breaker is on."""
     programme: Programme | None = None
     """The way out of a metastable state."""
+    timeout: float | None = None
+    """Seconds that a call may take; None where no call is to be given up earlier than usual."""
+    trial: Trial | None = None
+    """How the trouble goes under what is done."""
+    knee: float = 0.0
+    """The last share of the usual rate that showed a queue; 0 for none."""
+    falling: bool = False
+    """Whether the last step of the rate was down."""
 
     @property
     def cuts(self) -> bool:
@@ -101,23 +120,53 @@ def steer(
     """The control after this step; None when there is nothing to control."""
     if held is None:
         return _begun(seen, now) if seen.overloaded else None
-    held = replace(held, reporters=seen.reporters or held.reporters, trigger=seen.trigger or held.trigger)
+    held = replace(
+        held,
+        reporters=seen.reporters or held.reporters,
+        trigger=seen.trigger or held.trigger,
+        timeout=held.timeout or seen.timeout,
+    )
     if held.programme is not None:
         over = seen.excess > 1.0 if isnan(seen.queue_delay) else seen.queue_delay > policy.queue_delay
         clean_since = (held.clean_since or now) if seen.clear else 0.0
         return _led(held, advanced(held.programme, Queue(over, seen.cold), now, control), clean_since, now)
-    ladder = _climbed(held, seen, now, policy)
+    # While retries pile up the budget is not in force yet: callers have a dwell's time to hear of it.
+    heard = seen.amplification < control.amplified or now >= held.entered + policy.dwell
+    missing = (1.0 - seen.goodput) * (1.0 - seen.useful) if heard else 0.0
+    trial = tried(
+        held.trial or _trial(seen),
+        seen.observed_at,
+        seen.excess,
+        drains=seen.balance < 1.0 - control.easing,
+        missing=missing,
+        policy=control,
+    )
+    held = replace(held, trial=trial)
+    ladder = _climbed(held, seen, now, policy, control)
     if ladder.level == METASTABLE:
-        programme = begun(seen.effect, seen.capacity, held.usual_rate, now, control)
+        programme = begun(seen.effect, seen.capacity, held.usual_rate, now, control, drops=held.timeout is not None)
         return _under(held, programme, ladder.clean_since, now)
     rose = ladder.level > held.level
-    held = replace(held, level=ladder.level, entered=ladder.entered, clean_since=ladder.clean_since)
+    if ladder.level != held.level:
+        trial = _entered(trial, held.level, ladder.level)
+    held = replace(held, level=ladder.level, entered=ladder.entered, clean_since=ladder.clean_since, trial=trial)
     if held.level == 0 and not held.cuts:
         return None
     due = seen.observed_at >= held.stepped + policy.step
     if rose or (held.cuts and due):
-        held = replace(_stepped(held, seen, policy, control), stepped=seen.observed_at)
+        held = replace(_stepped(held, seen, policy, control, rose=rose), stepped=seen.observed_at)
     return held
+
+
+def _trial(seen: Situation) -> Trial:
+    return Trial(at=seen.observed_at, excess=seen.excess)
+
+
+def _entered(trial: Trial, left: int, level: int) -> Trial:
+    """The trial at the start of a level."""
+    sheds = LEVELS[level].cuts
+    relapses = trial.relapses + (sheds and trial.shed)
+    return replace(trial, lost=0.0, relapses=relapses, shed=LEVELS[left].cuts and not sheds)
 
 
 def _begun(seen: Situation, now: float) -> Throttle:
@@ -131,37 +180,65 @@ def _begun(seen: Situation, now: float) -> Throttle:
         usual_rate=seen.usual_rate,
         reporters=seen.reporters,
         stepped=seen.observed_at,
+        timeout=seen.timeout,
+        trial=_trial(seen),
     )
 
 
-def _climbed(held: Throttle, seen: Situation, now: float, policy: OverloadPolicy) -> Ladder:
+def _climbed(held: Throttle, seen: Situation, now: float, policy: OverloadPolicy, control: ControlPolicy) -> Ladder:
+    trial = held.trial or _trial(seen)
+    refuses = seen.reject_ratio > policy.reject_ratio
     signs = Signs(
         overloaded=seen.overloaded,
         clear=seen.clear and not seen.pressed,
         may_cut=seen.may_cut,
-        impatient=now >= held.entered + policy.escalate,
-        rejects=seen.reject_ratio > policy.reject_ratio,
+        fails=failed(trial, now - held.entered, pressed=seen.pressed, refuses=refuses, policy=policy, control=control),
+        starves=starved(trial, held.level, control),
         spreads=bool(seen.trigger),
         metastable=seen.metastable,
     )
     ladder = Ladder(held.level, held.entered, held.clean_since)
-    climbed_to = climbed(ladder, signs, now, clean=policy.clean, dwell=policy.dwell)
+    clean = _clean(trial, policy, control)
+    climbed_to = climbed(ladder, signs, now, clean=clean, dwell=policy.dwell)
     if climbed_to.level == 0 and held.multiplier < 1.0:
         # The last level is left only with the whole rate restored.
         return replace(ladder, clean_since=ladder.clean_since or climbed_to.clean_since)
     return climbed_to
 
 
-def _stepped(held: Throttle, seen: Situation, policy: OverloadPolicy, control: ControlPolicy) -> Throttle:
+def _clean(trial: Trial, policy: OverloadPolicy, control: ControlPolicy) -> tuple[float, ...]:
+    """Clean times by level; that of each which sheds is twice as long after each relapse."""
+    longest = max(control.relapse, *policy.clean)
+    return tuple(
+        min(seconds * 2.0**trial.relapses, longest) if LEVELS[level].cuts else seconds
+        for level, seconds in enumerate(policy.clean, 1)
+    )
+
+
+def _stepped(
+    held: Throttle, seen: Situation, policy: OverloadPolicy, control: ControlPolicy, *, rose: bool
+) -> Throttle:
     tight = seen.overloaded and seen.may_cut
     open_to = 1.0
     if LEVELS[held.level].breaks and held.trigger:
         open_to = passing(held.passing, seen.ok_share, overloaded=tight, policy=policy, control=control)
     if open_to < held.passing:
         return replace(held, passing=open_to)
-    step = factor(seen.excess, overloaded=tight, clear=seen.clear or not seen.may_cut, policy=policy)
-    floor = lowest(seen.capacity, held.usual_rate, policy, control)
-    return replace(held, passing=open_to, multiplier=share(held.multiplier, step, floor))
+    held = replace(held, passing=open_to)
+    if tight:
+        return held if held.trial and held.trial.eases and not rose else _cut(held, seen, policy, control)
+    if seen.clear or not seen.may_cut:
+        step = raised(held.multiplier, held.knee, policy)
+        return replace(held, multiplier=share(held.multiplier, step, 0.0), falling=False)
+    return held
+
+
+def _cut(held: Throttle, seen: Situation, policy: OverloadPolicy, control: ControlPolicy) -> Throttle:
+    floor = lowest(seen.capacity, held.usual_rate, seen.useful, policy, control)
+    # A queue that is there already says nothing of the rates that it is worked off at.
+    knee = held.knee if held.falling else held.multiplier
+    multiplier = share(held.multiplier, lowered(seen.excess, policy), floor)
+    return replace(held, multiplier=multiplier, knee=knee, falling=True)
 
 
 def _led(held: Throttle, programme: Programme | None, clean_since: float, now: float) -> Throttle:
@@ -169,7 +246,16 @@ def _led(held: Throttle, programme: Programme | None, clean_since: float, now: f
     if programme is not None:
         return _under(held, programme, clean_since, now)
     return replace(
-        held, level=1, entered=now, clean_since=clean_since, multiplier=1.0, programme=None, passing=1.0, trigger=""
+        held,
+        level=1,
+        entered=now,
+        clean_since=clean_since,
+        multiplier=1.0,
+        programme=None,
+        passing=1.0,
+        trigger="",
+        trial=None,
+        knee=0.0,
     )
 
 

@@ -1,36 +1,46 @@
 """Who started it, and who only suffers: both directions in which trouble travels.
 
-A loss of capacity travels from callee to caller: its trigger is a failing service without a failing callee. A surge of
-demand travels from caller to callee: its trigger is the most upstream service that gets more requests than usual. Where
-one caller alone sees a service fail that answers others, the path between them is at fault. Retries feed trouble and do
-not begin it, so they are told as a reason and never as a trigger.
+A loss of capacity travels from callee to caller. Its trigger keeps what it fails or makes wait beyond the usual once
+its callees' share is taken off: `snowshed.streams.causes.attribution`, by which measurements are ranked after the fact
+as well. Where all of that lies on calls that are lost on their way, the path is at fault. A surge of demand travels
+from caller to callee: its trigger is the most upstream service that gets more requests than usual, and one further down
+that does all of its usual work is its victim. Retries feed trouble and do not begin it.
 
-The score is 0.4·local evidence + 0.3·earliness + 0.3·share of the failing entry volume that the trigger explains.
+The score is the share of the largest excess; of a surge, the share of the failing services below it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, log1p
+from math import isnan
 
 from snowshed.schemas.records import Cause
+from snowshed.streams.cascade.gathering import is_thin
+from snowshed.streams.cascade.harm import short_of_work
+from snowshed.streams.cascade.paths import are_answers_lost, is_heard, was_on_the_way
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.views import EdgeView
+from snowshed.streams.causes.attribution import best, own, shares
+from snowshed.streams.edges.queueing import queue_limit
 from snowshed.streams.policy import Policy
-from snowshed.streams.stability.branching import entries, reached
+from snowshed.streams.stability.branching import reached
 
-__all__ = ["Scene", "triggers"]
+__all__ = ["Scene", "descent", "lost", "triggers"]
 
-_LOCAL, _EARLY, _EXPLAINED = 0.4, 0.3, 0.3
 _NAMED = 3
 _SHARE = 0.5
 """Share of a service's failed calls from which on its own errors count as local evidence."""
-
 _LEAST = 0.05
 """Share of all its calls from which on they do."""
+_ONSET = 1.0
+"""Seconds by which a surge may be seen after what it brought about."""
+_NOTABLE = 0.5
+"""Excess as a share of the usual below which it may be chance."""
 
 Pair = tuple[str, str]
+_Claim = tuple[float, str]
+"""Score and reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +52,8 @@ class Scene:
     edges: Mapping[Pair, EdgeView]
     """All calls of the domain."""
     services: Mapping[str, Standing]
-
-    def failing(self, pair: Pair) -> bool:
-        """Whether a call into the group fails now."""
-        edge = self.edges[pair]
-        return pair[1] in self.onsets and (edge.overloaded.windows > 1 or edge.amplified.windows > 1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    name: str
-    strength: float
-    """By how much its own evidence exceeds what is usual; 0 without any."""
-    since: float
-    explained: float
-    reason: str
+    began: float
+    """When the trouble began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +69,86 @@ _USUAL = _Load()
 
 def triggers(scene: Scene, policy: Policy) -> tuple[Cause, ...]:
     """The likeliest triggers, best first, at most three."""
-    failing = [pair for pair in scene.edges if scene.failing(pair)]
-    loads = {name: _load(edges, scene.services.get(name), policy) for name, edges in _into(scene.edges).items()}
-    found = [*_surges(scene, loads), *_losses(scene, failing, loads, policy)]
-    strongest = max((log1p(one.strength) for one in found), default=0.0) or 1.0
-    order = sorted({one.since for one in found})
-    scored = [
-        (
-            _LOCAL * log1p(one.strength) / strongest
-            + _EARLY * (1.0 - order.index(one.since) / len(order))
-            + _EXPLAINED * one.explained,
-            one,
-        )
-        for one in found
-    ]
-    best = sorted(scored, key=lambda pair: (-pair[0], pair[1].since, pair[1].name))[:_NAMED]
-    return tuple(Cause(name=one.name, score=round(score, 3), reason=one.reason) for score, one in best)
+    into = _into(scene.edges)
+    loads = {name: _load(edges, scene.services.get(name), policy) for name, edges in into.items()}
+    surges = dict(_surges(scene, loads))
+    claims = dict(_losses(scene, into, policy, surged=bool(surges)))
+    for name, claim in surges.items():
+        claims[name] = max(claims.get(name, claim), claim)
+    return tuple(Cause(name=name, score=score, reason=reason) for name, score, reason in best(claims, _NAMED))
 
 
-def _surges(scene: Scene, loads: Mapping[str, _Load]) -> Iterator[_Candidate]:
+def descent(
+    into: Mapping[str, Sequence[EdgeView]], out: Mapping[str, Sequence[EdgeView]], start: str
+) -> dict[str, float]:
+    """The excess of its own of a service, and of each one further down to which most of it is passed on.
+
+    Args:
+        into: calls by callee.
+        out: calls by caller.
+        start: the service.
+    """
+    waits = any(edge.dues.waited > _NOTABLE * edge.dues.usual for edge in into.get(start, ()))
+    way: dict[str, float] = {}
+    at = start
+    while at not in way:
+        came = sum(_due(edge, waits=waits) for edge in into.get(at, ()))
+        passed = {edge.window.callee: _due(edge, waits=waits) for edge in out.get(at, ()) if edge.window.callee != at}
+        way |= own({at: came}, ((at, amount) for amount in passed.values()))
+        worst = max(passed, key=lambda name: (passed[name], name), default=at)
+        if 2.0 * passed.get(worst, 0.0) > came:
+            at = worst
+    return way
+
+
+def _due(edge: EdgeView, *, waits: bool) -> float:
+    dues = edge.dues
+    amount, chance = (dues.waited, _NOTABLE * dues.usual) if waits else (dues.failed, dues.chance)
+    return amount if amount > chance else 0.0
+
+
+def _losses(
+    scene: Scene, into: Mapping[str, list[EdgeView]], policy: Policy, *, surged: bool
+) -> Iterator[tuple[str, _Claim]]:
+    """Services with an excess of their own, or the paths to them."""
+    below = {caller: set[str]() for caller, _ in scene.edges}
+    for caller, callee in scene.edges:
+        below[caller].add(callee)
+    scope = reached(scene.onsets, below)
+    edges = {pair: edge for pair, edge in scene.edges.items() if pair[1] in scope}
+    failed = _own({pair: (edge.dues.failed, edge.dues.chance) for pair, edge in edges.items()})
+    waited = _own({pair: (edge.dues.waited, _NOTABLE * edge.dues.usual) for pair, edge in edges.items()})
+    for name in sorted({*failed, *waited}):
+        share = max(failed.get(name, 0.0), waited.get(name, 0.0))
+        standing = scene.services.get(name)
+        if surged and _is_victim_of_a_surge(scene, name, policy):
+            continue
+        paths = lost(into[name], policy)
+        if paths:
+            for edge in paths:
+                yield edge.name, (share, f"no answer of {name} comes to {edge.window.caller}, and others get theirs")
+        else:
+            yield name, (share, _reason(into[name], standing, policy))
+
+
+def _own(excess: Mapping[Pair, tuple[float, float]]) -> dict[str, float]:
+    """What of the excess is each service's own, as shares of the largest.
+
+    Args:
+        excess: how much each call has beyond the usual, and how much may be chance.
+    """
+    totals: dict[str, float] = {}
+    chance: dict[str, float] = {}
+    for (_, callee), (amount, least) in excess.items():
+        totals[callee] = totals.get(callee, 0.0) + amount
+        chance[callee] = chance.get(callee, 0.0) + least
+    notable = {name: amount for name, amount in totals.items() if amount > chance[name]}
+    return shares(
+        own(notable, ((caller, amount) for (caller, callee), (amount, _) in excess.items() if callee in notable))
+    )
+
+
+def _surges(scene: Scene, loads: Mapping[str, _Load]) -> Iterator[tuple[str, _Claim]]:
     """Services that get more requests than usual although none of their callers gets more calls."""
     callers: dict[str, set[str]] = {}
     callees: dict[str, set[str]] = {}
@@ -99,11 +157,27 @@ def _surges(scene: Scene, loads: Mapping[str, _Load]) -> Iterator[_Candidate]:
         callees.setdefault(caller, set()).add(callee)
     for name in sorted(reached(scene.onsets, callers)):
         rise = loads.get(name, _USUAL).requests
-        if rise > 1.0 and all(loads.get(caller, _USUAL).calls <= 1.0 for caller in callers.get(name, ())):
+        if (
+            rise > 1.0
+            and _began_with_a_surge(scene, name)
+            and all(loads.get(caller, _USUAL).calls <= 1.0 for caller in callers.get(name, ()))
+        ):
             hit = scene.onsets.keys() & reached([name], callees)
-            since = min((scene.onsets[one] for one in hit), default=0.0)
-            explained = len(hit) / len(scene.onsets)
-            yield _Candidate(name, rise, since, explained, f"gets {rise:.1f} times its usual requests")
+            yield name, (len(hit) / len(scene.onsets), f"gets {rise:.1f} times its usual requests")
+
+
+def _began_with_a_surge(scene: Scene, name: str) -> bool:
+    """Whether it got more requests than usual when the trouble began: a backlog worked off is a surge as well."""
+    standing = scene.services.get(name)
+    if standing is None or not standing.surging.since:
+        return False
+    return standing.surging.since <= scene.began + _ONSET
+
+
+def _is_victim_of_a_surge(scene: Scene, name: str, policy: Policy) -> bool:
+    """Whether it gets more requests than usual and does all of its usual work."""
+    standing = scene.services.get(name)
+    return _began_with_a_surge(scene, name) and standing is not None and not short_of_work(standing, policy)
 
 
 def _into(edges: Mapping[Pair, EdgeView]) -> dict[str, list[EdgeView]]:
@@ -125,63 +199,38 @@ def _load(edges: list[EdgeView], standing: Standing | None, policy: Policy) -> _
     return _Load(first / usual if first > most else 1.0, attempts / usual if attempts > most else 1.0)
 
 
-def _losses(scene: Scene, failing: list[Pair], loads: Mapping[str, _Load], policy: Policy) -> Iterator[_Candidate]:
-    """Failing services without a failing callee, or the path to one that answers everybody else.
-
-    One that does all of its usual work and gets more requests than usual is a victim of the surge.
-    """
-    waiting = {caller for caller, callee in failing if callee != caller}
-    up: dict[str, set[str]] = {}
-    for caller, callee in failing:
-        up.setdefault(callee, set()).add(caller)
-    volume = {pair: scene.edges[pair].window.first for pair in entries(scene.edges) if pair in set(failing)}
-    for name, since in scene.onsets.items():
-        standing = scene.services.get(name)
-        surged = loads.get(name, _USUAL).requests > 1.0 and not _short(standing, policy)
-        if name in waiting or surged:
-            continue
-        bad = [scene.edges[pair] for pair in failing if pair[1] == name]
-        suffering = reached([name], up)
-        explained = sum(count for pair, count in volume.items() if pair[1] in suffering) / (sum(volume.values()) or 1.0)
-        strength, reason = _local(bad, standing, policy)
-        alone = _alone(scene, name, bad, policy) if not strength else ""
-        if alone:
-            yield _Candidate(f"{alone}>{name}", 1.0, since, explained, f"{name} answers everybody but {alone}")
-        else:
-            yield _Candidate(name, strength, since, explained, reason)
+def lost(edges: list[EdgeView], policy: Policy) -> list[EdgeView]:
+    """The edges whose path is at fault: by the callee's own view, or because it answers another busy caller as ever."""
+    proven = [edge for edge in edges if was_on_the_way(edge, policy.overload)]
+    if proven:
+        return proven
+    bad = [edge for edge in edges if edge.overloaded.windows > 1 or edge.cut.windows > 1]
+    good = [edge for edge in edges if edge not in bad and not is_thin(edge.judged, policy.overload)]
+    if not good or any(is_heard(edge) and not are_answers_lost(edge, policy.overload) for edge in bad):
+        return []
+    return bad if len(bad) == 1 or all(edge.cut.windows > 1 for edge in bad) else []
 
 
-def _local(bad: list[EdgeView], standing: Standing | None, policy: Policy) -> tuple[float, str]:
-    """By how much a service's own signals exceed their limits, and what says so."""
-    found = [(0.0, "fails without a failing callee")]
-    delays = [edge.window.queue_delay_mean for edge in bad if not isnan(edge.window.queue_delay_mean)]
-    delay = max(delays, default=0.0)
-    if delay > policy.overload.queue_delay:
-        found.append((delay / policy.overload.queue_delay, f"its own queue is {delay:.2g} s long"))
-    if standing is not None and _short(standing, policy):
+def _reason(edges: list[EdgeView], standing: Standing | None, policy: Policy) -> str:
+    """What of a service's own signals is farthest beyond its limit, in words."""
+    found = [(0.0, "fails or makes wait beyond what its callees do")]
+    found += [
+        (_queue_excess(edge, policy), f"its own queue is {edge.judged.queue_delay_mean:.2g} s long")
+        for edge in edges
+        if _queue_excess(edge, policy) > 1.0
+    ]
+    if standing is not None and short_of_work(standing, policy):
         left = standing.throughput / standing.served.location
         found.append((1.0 / max(left, 0.01), f"does {left:.0%} of its usual work"))
-    local = sum(edge.window.error_local for edge in bad)
-    errors = local + sum(edge.window.error_downstream for edge in bad)
-    attempts = sum(edge.window.attempts for edge in bad)
+    local = sum(edge.judged.error_local for edge in edges)
+    errors = local + sum(edge.judged.error_downstream for edge in edges)
+    attempts = sum(edge.judged.attempts for edge in edges)
     if attempts and errors and local >= _SHARE * errors and local > _LEAST * attempts:
         found.append((1.0 + local / attempts, f"{local / attempts:.0%} of its calls fail by its own errors"))
-    return max(found)
+    return max(found)[1]
 
 
-def _short(standing: Standing | None, policy: Policy) -> bool:
-    """Whether a service does less than its usual work."""
-    if standing is None:
-        return False
-    least = (1.0 - policy.metastable.flat) * standing.served.location
-    return standing.throughput < least - policy.metastable.noise * standing.served.scale(policy.change)
-
-
-def _alone(scene: Scene, name: str, bad: list[EdgeView], policy: Policy) -> str:
-    """The only caller for whom a service fails, while it answers at least one other busy one."""
-    busy = [
-        edge
-        for (_, callee), edge in scene.edges.items()
-        if callee == name and edge.window.attempts >= policy.overload.minimum_attempts
-    ]
-    return bad[0].window.caller if len(bad) == 1 and len(busy) > 1 else ""
+def _queue_excess(edge: EdgeView, policy: Policy) -> float:
+    """Its queue delay over the limit of that; 0 where nobody knows it."""
+    excess = edge.judged.queue_delay_mean / queue_limit(policy.overload.queue_delay, edge.baseline.p90)
+    return 0.0 if isnan(excess) else excess

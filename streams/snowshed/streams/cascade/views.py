@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, fields
 from math import nan
 
 from snowshed.schemas.records import EdgeObservations, Lag, NodeHealth
+from snowshed.streams.cascade.dues import NOTHING, Dues
 from snowshed.streams.cascade.observations import Place
 from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.edges.queueing import queue_limit
 from snowshed.streams.edges.window import EdgeWindow
+from snowshed.streams.policy import OverloadPolicy
 
-__all__ = ["EdgeView", "LagView", "NodeView", "Sample", "Streak", "extended", "windows"]
+__all__ = ["EdgeView", "LagView", "NodeView", "Sample", "Streak", "extended", "queues", "windows"]
 
 _NUMBERS = [item.name for item in fields(EdgeWindow) if item.name not in {"caller", "callee"}]
 
@@ -86,13 +89,33 @@ class EdgeView:
     """Windows in which far more calls than usual failed by the callee's own doing."""
     cut: Streak = field(default_factory=Streak)
     """Windows in which calls were made and none succeeded."""
+    heard: float = 0.0
+    """When the callee last told what it did of these calls; 0 for never."""
+    piling: Streak = field(default_factory=Streak)
+    """Windows in which the queue rose as fast as when more comes than is done."""
     excess: float = 0.0
-    """The window's worst signal over its limit, as the overload rule sees it."""
+    """The worst signal of what was judged last over its limit, as the overload rule sees it."""
+    dues: Dues = NOTHING
+    """What it has failed and made wait beyond the usual of late."""
+    gathering: EdgeWindow | None = None
+    """Windows too thin to be judged alone."""
+    gathered: EdgeWindow | None = None
+    """What was judged last, where that was several such windows."""
 
     @property
     def name(self) -> str:
         """`caller>callee`."""
         return f"{self.window.caller}>{self.window.callee}"
+
+    @property
+    def judged(self) -> EdgeWindow:
+        """What its streaks rest on: the newest window, or several where it has few calls."""
+        return self.gathered or self.window
+
+
+def queues(edge: EdgeView, policy: OverloadPolicy) -> bool:
+    """Whether the queue at the edge's end is long."""
+    return edge.judged.queue_delay_mean > queue_limit(policy.queue_delay, edge.baseline.p90)
 
 
 def extended(streak: Streak, *, bad: bool, clear: bool, span: float, now: float) -> Streak:
@@ -106,11 +129,9 @@ def extended(streak: Streak, *, bad: bool, clear: bool, span: float, now: float)
 
 def windows(record: EdgeObservations) -> Iterator[tuple[EdgeWindow, Baseline]]:
     """The rows of an observation as windows with their usual values."""
-    columns = [getattr(record, name) or (nan,) * len(record.span) for name in _NUMBERS]
-    bases = zip(record.base_first_rate, record.base_ok_ratio, record.base_p90, strict=True)
-    for caller, callee, base, *row in zip(record.caller, record.callee, bases, *columns, strict=True):
-        numbers: dict[str, float] = dict(zip(_NUMBERS, row, strict=True))
-        yield (
-            EdgeWindow(caller=record.strings[int(caller)], callee=record.strings[int(callee)], **numbers),
-            Baseline(*base),
-        )
+    strings, unknown = record.strings, (nan,) * len(record.span)
+    edges = [[strings[int(index)] for index in column] for column in (record.caller, record.callee)]
+    columns = [getattr(record, name) or unknown for name in _NUMBERS]
+    baselines = map(Baseline, record.base_first_rate, record.base_ok_ratio, record.base_p90)
+    for baseline, *row in zip(baselines, *edges, *columns, strict=True):
+        yield EdgeWindow(*row), baseline

@@ -1,8 +1,6 @@
 """How much time or how many failures are more than usual, and how much of that a component owes to itself.
 
-Time and failures are conserved along synchronous calls: what a caller waits longer, or fails more often, because of a
-callee, the callee shows as well. What is left of a component's excess once its callees' share is taken off is its own.
-The trigger keeps its excess; victims above it have next to nothing left, however loudly they ring.
+Whose it is follows from `snowshed.streams.causes.attribution`.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snowshed.streams.causes.attribution import own
 from snowshed.streams.causes.history import Edge, Flags, Floats, History
 
 __all__ = ["FAILURES", "TIME", "Excess", "Period", "Quantity", "own_excess", "robust_scale"]
@@ -114,15 +113,13 @@ def own_excess(history: History, period: Period, quantity: Quantity, totals: Map
         quantity: time or failures.
         totals: the excess of every component that has a significant one.
     """
-    found: dict[str, float] = {}
-    for name, total in totals.items():
-        passed = sum(
-            _passed(history, period, quantity, Edge(name, callee), totals[callee])
-            for callee in history.callees.get(name, ())
-            if callee in totals
-        )
-        found[name] = max(total.amount - passed, 0.0)
-    return found
+    passed = (
+        (name, _passed(history, period, quantity, Edge(name, callee), totals[callee]))
+        for name in totals
+        for callee in history.callees.get(name, ())
+        if callee in totals
+    )
+    return own({name: total.amount for name, total in totals.items()}, passed)
 
 
 def _passed(history: History, period: Period, quantity: Quantity, edge: Edge, callee: Excess) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from snowshed.streams.causes.attribution import best, shares
 from snowshed.streams.causes.excess import FAILURES, TIME, Excess, Period, Quantity, own_excess, robust_scale
 from snowshed.streams.causes.history import Floats, History
 
@@ -17,9 +18,6 @@ _SIGNIFICANT = 3.0
 _GONE = 0.2
 """Share of the usual requests below which a component has vanished (DBSherlock's flush and stall cases fall below)."""
 _SEEN = 0.5
-_SHOWN = 0.3
-"""Share of the best score below which a name would only distract."""
-_MOST = 5
 _SUPPORT = 0.15
 """Weight of resources where time or failures speak: they tell the trigger from its equals, no more."""
 
@@ -81,10 +79,7 @@ def _claims(history: History, period: Period, quantity: Quantity, scope: frozens
     totals = {name: total for name, total in found if total and total.z >= _SIGNIFICANT and total.amount > 0.0}
     own = own_excess(history, period, quantity, totals)
     own = _handed_on(history, period, {name: amount for name, amount in own.items() if name in scope})
-    whole = max([*own.values(), 0.0])
-    if whole <= 0.0:
-        return {}
-    return {name: _Claim(amount / whole, _reason(quantity, amount, totals.get(name))) for name, amount in own.items()}
+    return {name: _Claim(share, _reason(quantity, own[name], totals.get(name))) for name, share in shares(own).items()}
 
 
 def _handed_on(history: History, period: Period, own: dict[str, float]) -> dict[str, float]:
@@ -156,10 +151,4 @@ def _resource_reason(found: tuple[str, float]) -> str:
 
 
 def _shown(scored: Mapping[str, tuple[float, str]]) -> tuple[RankedCause, ...]:
-    best = max((score for score, _ in scored.values()), default=0.0)
-    order: Iterable[tuple[str, tuple[float, str]]] = sorted(scored.items(), key=lambda item: (-item[1][0], item[0]))
-    return tuple(
-        RankedCause(name, round(min(score, 1.0), 4), reason)
-        for name, (score, reason) in order
-        if score > 0.0 and score >= _SHOWN * best
-    )[:_MOST]
+    return tuple(RankedCause(name, score, reason) for name, score, reason in best(scored))

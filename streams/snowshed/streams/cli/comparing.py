@@ -48,7 +48,9 @@ def compare_policies(
     (name_a, a), (name_b, b) = policies
     for file in files:
         recording = read_recording(file)
-        one, other = (replay(recording, folds(each, Codec()), Topics(prefix), Codec()) for each in (a, b))
+        # What changed the policy while it was recorded changed A; B is tried from beginning to end.
+        judges = (folds(a, Codec()), folds(b, Codec(), pinned=True))
+        one, other = (replay(recording, judge, Topics(prefix), Codec()) for judge in judges)
         found = compare(one, other)
         if plot is not None:
             plot_comparison(plot, found, (name_a, name_b))

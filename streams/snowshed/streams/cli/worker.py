@@ -15,6 +15,7 @@ from snowshed.streams import logs
 from snowshed.streams.cli.attached import Attached, end_with_standard_input
 from snowshed.streams.cli.children import attached_command
 from snowshed.streams.cli.worker_settings import worker_settings
+from snowshed.streams.garbage import collect_seldom
 from snowshed.streams.hosting import build
 from snowshed.streams.settings import WorkerSettings
 from snowshed.streams.supervision.reports import Misconfigured, Reporter
@@ -79,6 +80,7 @@ def command(
 
 
 def _work(settings: WorkerSettings, reporter: Reporter | None) -> None:
+    collect_seldom()
     loop = _event_loop()
     asyncio.set_event_loop(loop)
     try:

@@ -47,10 +47,10 @@ class Signs:
     clear: bool
     may_cut: bool
     """Whether its inflow may be cut."""
-    impatient: bool
-    """Whether the budgets of level 1 have had their time."""
-    rejects: bool
-    """Whether too many calls are refused."""
+    fails: bool
+    """Whether the budgets of level 1 have had their chance (`control.trial`)."""
+    starves: bool
+    """Whether what is left of the calls fails as well, the critical ones among them, although others are shed."""
     spreads: bool
     """Whether a declared cascade started here."""
     metastable: bool
@@ -67,8 +67,8 @@ class Entry:
 ENTRIES: tuple[Entry, ...] = (
     Entry(METASTABLE, lambda signs: signs.overloaded and signs.metastable),
     Entry(3, lambda signs: signs.overloaded and signs.may_cut and signs.spreads),
-    Entry(2, lambda signs: signs.overloaded and signs.may_cut and signs.rejects),
-    Entry(2, lambda signs: signs.overloaded and signs.may_cut and signs.impatient),
+    Entry(3, lambda signs: signs.overloaded and signs.may_cut and signs.starves),
+    Entry(2, lambda signs: signs.overloaded and signs.may_cut and signs.fails),
     Entry(1, lambda signs: signs.overloaded),
 )
 """The highest first."""

@@ -97,7 +97,15 @@ class Queue:
     """Whether a cache in front still misses more than usual."""
 
 
-def begun(effect: Effect | None, capacity: float, last_good: float, now: float, policy: ControlPolicy) -> Programme:
+def begun(
+    effect: Effect | None,
+    capacity: float,
+    last_good: float,
+    now: float,
+    policy: ControlPolicy,
+    *,
+    drops: bool = False,
+) -> Programme:
     """The programme for what keeps the service in trouble.
 
     Args:
@@ -106,9 +114,14 @@ def begun(effect: Effect | None, capacity: float, last_good: float, now: float, 
         last_good: first attempts a second before the trouble.
         now: time of the start.
         policy: its thresholds.
+        drops: whether the service drops what has expired, so that a queue of wasted work empties at once.
     """
     capacity = last_good if isnan(capacity) else capacity
-    fraction = policy.admit_cold if effect is Effect.COLD_CACHE else policy.admit
+    fraction = policy.admit
+    if effect is Effect.COLD_CACHE:
+        fraction = policy.admit_cold
+    elif effect is Effect.WASTED_WORK and drops:
+        fraction = policy.near
     # A service that has degraded itself cannot bear the old rate again before it has healed.
     goal = min(last_good, capacity) if effect is Effect.CAPACITY_LOSS else last_good
     floor = min(fraction * capacity, goal)

@@ -1,7 +1,10 @@
 """The law of the admitted rate, and of the share of calls that a breaker lets pass.
 
-r ← r·clamp(x^−e, ½, 1) while overloaded, where x is by how much the worst signal exceeds its limit (for the queue delay
-q/q*), and r ← r·1.05 once all signals are clear. Between the two nothing moves. A step is never below ½ nor above 1¼.
+Down: r ← r·clamp(x^−e, ½, 1) while overloaded, where x is by how much the worst signal exceeds its limit (for the queue
+delay q/q*). While the signal falls by itself the rate stands still: what is queued already is no reason to cut deeper.
+Up, once all signals are clear: r ← r·clamp(1 + a·|r′/r − 1|, 1.01, 1¼), where r′ is the last rate that showed a queue:
+fast while it is far, by a hundredth beside it, and faster again beyond, for then it holds no longer (as in CUBIC,
+RFC 9438). Between bad and clear nothing moves. A step is never below ½ nor above 1¼.
 """
 
 from __future__ import annotations
@@ -10,14 +13,24 @@ from math import pow as power
 
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
-__all__ = ["factor", "lowest", "passing", "share"]
+__all__ = ["lowered", "lowest", "passing", "raised", "share"]
 
 
-def factor(excess: float, *, overloaded: bool, clear: bool, policy: OverloadPolicy) -> float:
-    """What one step multiplies the rate by."""
-    if overloaded:
-        return max(power(max(excess, 1.0), -policy.exponent), policy.largest_cut)
-    return min(policy.rise, policy.largest_rise) if clear else 1.0
+def lowered(excess: float, policy: OverloadPolicy) -> float:
+    """What one step down multiplies the rate by."""
+    return max(power(max(excess, 1.0), -policy.exponent), policy.largest_cut)
+
+
+def raised(held: float, knee: float, policy: OverloadPolicy) -> float:
+    """What one step up multiplies the rate by.
+
+    Args:
+        held: the rate so far.
+        knee: the last rate that showed a queue, in the same unit; 0 where none has.
+        policy: the least and the largest step, and the gain.
+    """
+    distance = abs(knee / held - 1.0)
+    return min(max(1.0 + policy.approach * distance, policy.rise), policy.largest_rise)
 
 
 def share(held: float, step: float, floor: float) -> float:
@@ -25,17 +38,23 @@ def share(held: float, step: float, floor: float) -> float:
     return min(max(held * step, min(floor, held)), 1.0)
 
 
-def lowest(capacity: float, usual_rate: float, policy: OverloadPolicy, control: ControlPolicy) -> float:
-    """The share that the rate is never cut below: half of what the callee does even now, where that is known.
+def lowest(capacity: float, usual_rate: float, goodput: float, policy: OverloadPolicy, control: ControlPolicy) -> float:
+    """The share that the rate is never cut below: a part of what the callee does even now, where that is known.
+
+    Half of it where callers have given up on what is queued, so that it is soon gone; most of it where they still get
+    their answers.
 
     Args:
         capacity: completions a second; NaN where nobody reports them.
         usual_rate: first attempts a second before the trouble.
-        policy: the least share of all.
-        control: the fraction of the capacity, that of the exit programme.
+        goodput: successes a completion.
+        policy: the least share of all, and the least goodput that is still good.
+        control: the fractions of the capacity.
     """
-    known = capacity > 0.0 and usual_rate > 0.0
-    return max(policy.minimum_multiplier, control.admit * capacity / usual_rate) if known else policy.minimum_multiplier
+    if not (capacity > 0.0 and usual_rate > 0.0):
+        return policy.minimum_multiplier
+    fraction = control.near if goodput >= policy.ok_ratio else control.admit
+    return max(policy.minimum_multiplier, fraction * capacity / usual_rate)
 
 
 def passing(held: float, ok_share: float, *, overloaded: bool, policy: OverloadPolicy, control: ControlPolicy) -> float:

@@ -7,12 +7,19 @@ goes on learning through an outage ends by taking it for normal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import isnan, nan
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
 
 from snowshed.streams.policy import EdgePolicy
 
-__all__ = ["Baseline", "learned", "usual"]
+__all__ = ["LEARNED", "Baseline", "learned", "usual"]
+
+_Floats = NDArray[np.float64]
+_Columns = Mapping[str, _Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +33,41 @@ class Baseline:
     """Windows' worth of traffic learned, at most `learning_windows`."""
 
 
-def usual(baseline: Baseline, policy: EdgePolicy) -> Baseline:
-    """The baseline, or one without values while too little has been seen."""
-    return baseline if baseline.weight >= policy.learning_windows else Baseline()
+LEARNED = tuple(item.name for item in fields(Baseline))
+"""Names of a baseline's columns."""
+
+
+def usual(baselines: _Columns, policy: EdgePolicy) -> _Columns:
+    """The baselines, without values where too little has been seen."""
+    believed = baselines["weight"] >= policy.learning_windows
+    return {name: np.where(believed, values, nan) for name, values in baselines.items() if name != "weight"}
 
 
 def learned(
-    baseline: Baseline, *, first_rate: float, ok_ratio: float, p90: float, attempts: float, policy: EdgePolicy
-) -> Baseline:
-    """The baseline after one more window of sound traffic."""
-    share = min(attempts / policy.minimum_attempts, 1.0)
-    if share <= 0.0:
-        return baseline
-    total = baseline.weight + share
-    believed = baseline.weight >= policy.learning_windows
-    rate = share * policy.learning_rate if believed else share / total
-    return Baseline(
-        _moved(baseline.first_rate, first_rate, rate, believed),
-        _moved(baseline.ok_ratio, ok_ratio, rate, believed),
-        _moved(baseline.p90, p90, rate, believed),
-        min(total, float(policy.learning_windows)),
-    )
+    baselines: _Columns,
+    *,
+    first_rate: _Floats,
+    ok_ratio: _Floats,
+    p90: _Floats,
+    attempts: _Floats,
+    policy: EdgePolicy,
+) -> _Columns:
+    """The baselines after one more window of sound traffic each; no calls teach nothing."""
+    share = np.minimum(attempts / policy.minimum_attempts, 1.0)
+    total = baselines["weight"] + share
+    believed = baselines["weight"] >= policy.learning_windows
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.where(believed, share * policy.learning_rate, share / total)
+    found = {
+        name: _moved(baselines[name], new, rate, believed)
+        for name, new in (("first_rate", first_rate), ("ok_ratio", ok_ratio), ("p90", p90))
+    }
+    found["weight"] = np.minimum(total, float(policy.learning_windows))
+    return {name: np.where(share > 0.0, found[name], baselines[name]) for name in LEARNED}
 
 
-def _moved(old: float, new: float, rate: float, believed: bool) -> float:
-    if isnan(new):
-        return old
-    if isnan(old):
-        return new
-    bounded = min(max(new, old / 2), old * 2) if believed else new
-    return old + rate * (bounded - old)
+def _moved(old: _Floats, new: _Floats, rate: _Floats, believed: NDArray[np.bool_]) -> _Floats:
+    bounded = np.where(believed, np.minimum(np.maximum(new, old / 2), old * 2), new)
+    with np.errstate(invalid="ignore"):
+        moved = old + rate * (bounded - old)
+    return np.where(np.isnan(new), old, np.where(np.isnan(old), new, moved))

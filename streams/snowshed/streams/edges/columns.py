@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from snowshed.schemas.codec import FRAME_BYTES, Codec
 from snowshed.schemas.errors import DecodeError, SchemaMismatch
 from snowshed.schemas.records import TimingBatch, Vantage
-from snowshed.schemas.sketch import BUCKETS
 from snowshed.streams.edges.layout import COLUMNS, Layout, Unusual, packed, string_table, walk
+from snowshed.streams.edges.stack import Stack, Taken, is_sound, named_callers, stacked
 from snowshed.streams.edges.statements import Table, named_statements, table_of
 from snowshed.streams.folding import Decoded, Message, Reject
 
@@ -48,8 +48,6 @@ _EMPTY = TimingBatch(
     latency_sum=(),
     latency_end=(),
 )
-_IN_FLIGHT = COLUMNS.index("in_flight_max")
-_CALLER = COLUMNS.index("caller")
 _STATEMENT = COLUMNS.index("statement")
 _ENDS = COLUMNS.index("latency_end")
 
@@ -98,14 +96,21 @@ class TimingReader:
 
     def read(self, messages: Sequence[Message]) -> Decoded[TimingColumns]:
         """The readable batches by column, and the rest with its reasons."""
-        builder = _Builder()
+        taken: list[Taken] = []
         rejects: list[Reject] = []
         for message in messages:
             try:
-                builder.add(message.offset, *self._layout(message.value))
+                taken.append(Taken(message, *self._layout(message.value)))
             except DecodeError as error:
                 rejects.append(Reject(message, error))
-        return Decoded(builder.columns(), tuple(rejects))
+        stack = stacked(taken)
+        if not is_sound(stack):
+            sound = [one for one in taken if is_sound(stacked([one]))]
+            kept = {one.message.offset for one in sound}
+            rejects += [_impossible(one) for one in taken if one.message.offset not in kept]
+            rejects.sort(key=_offset)
+            stack = stacked(sound)
+        return Decoded(_columns(stack), tuple(rejects))
 
     def _layout(self, value: bytes | None) -> tuple[Layout, Table]:
         if value is not None and value.startswith(self._frame):
@@ -132,87 +137,39 @@ class TimingReader:
         return table
 
 
-class _Builder:
-    """Collects layouts and joins them."""
-
-    def __init__(self) -> None:
-        self._layouts: list[Layout] = []
-        self._offsets: list[int] = []
-        self._callers: dict[str, int] = {}
-        self._caller_of_row: list[_Ints] = []
-        self._tables: list[Table] = []
-
-    def add(self, offset: int, layout: Layout, table: Table) -> None:
-        """Take one batch in; raises SchemaMismatch for numbers that cannot be."""
-        layout, strings = _known(layout), table.strings
-        _check(layout, len(strings))
-        indexes = layout.values[_CALLER].astype(np.int64)
-        mapping = np.zeros(len(strings), np.int64)
-        for index in sorted({int(index) for index in indexes.tolist()}):
-            mapping[index] = self._callers.setdefault(strings[index], len(self._callers))
-        self._caller_of_row.append(mapping[indexes])
-        self._tables.append(table)
-        self._layouts.append(layout)
-        self._offsets.append(offset)
-
-    def columns(self) -> TimingColumns:
-        """All batches taken in."""
-        layouts = self._layouts
-        rows = [layout.values.shape[1] for layout in layouts]
-        per_row = [_lengths(layout) for layout in layouts]
-        stacked = _stacked([layout.values[_STATEMENT:_ENDS] for layout in layouts])
-        statements, statement_of_row = named_statements(stacked[0], layouts, self._tables)
-        return TimingColumns(
-            reporters=tuple([layout.reporter for layout in layouts]),
-            callees=tuple([layout.callee for layout in layouts]),
-            vantages=tuple([layout.vantage for layout in layouts]),
-            windows=tuple([layout.window for layout in layouts]),
-            urgent=tuple([layout.urgent for layout in layouts]),
-            offsets=tuple(self._offsets),
-            callers=tuple(self._callers),
-            message_of_row=np.repeat(np.arange(len(layouts)), rows),
-            caller_of_row=_integers(self._caller_of_row),
-            values=stacked[1:],
-            row_of_bucket=np.repeat(np.arange(sum(rows)), _integers(per_row)),
-            buckets=_integers([layout.buckets for layout in layouts]),
-            counts=np.concatenate([np.empty(0), *(layout.counts.astype(np.float64) for layout in layouts)]),
-            statements=statements,
-            statement_of_row=statement_of_row,
-            hits=_hits(layouts),
-        )
-
-
-def _known(layout: Layout) -> Layout:
-    """With 0 for calls in flight that a reporter could not count; no other number may be unknown."""
-    in_flight = layout.values[_IN_FLIGHT]
-    if not np.isnan(in_flight).any():
-        return layout
-    values = layout.values.copy()
-    values[_IN_FLIGHT] = np.nan_to_num(in_flight)
-    return layout._replace(values=values)
-
-
-def _check(layout: Layout, strings: int) -> None:
-    values, buckets, counts, hits = layout.values, layout.buckets, layout.counts, layout.hits
-    ends = values[_ENDS]
-    sound = (
-        0.0 < layout.window < float("inf")
-        and (values.size == 0 or (values.min() >= 0.0 and bool(np.isfinite(values.max()))))
-        and (values.size == 0 or values[_CALLER].max() < strings)
-        and (buckets.size == 0 or (buckets.min() >= 0.0 and buckets.max() < BUCKETS))
-        and (counts.size == 0 or (counts.min() >= 0.0 and bool(np.isfinite(counts.max()))))
-        and (hits.size == 0 or (hits.min() >= 0.0 and bool(np.isfinite(hits.max()))))
-        and bool((ends[1:] >= ends[:-1]).all())
-        and (ends[-1] if ends.size else 0.0) == len(buckets)
+def _columns(stack: Stack) -> TimingColumns:
+    taken = stack.taken
+    layouts, tables = [one.layout for one in taken], [one.table for one in taken]
+    callers, caller_of_row = named_callers(stack)
+    statements, statement_of_row = named_statements(stack.values[_STATEMENT], layouts, tables)
+    return TimingColumns(
+        reporters=tuple([layout.reporter for layout in layouts]),
+        callees=tuple([layout.callee for layout in layouts]),
+        vantages=tuple([layout.vantage for layout in layouts]),
+        windows=tuple([layout.window for layout in layouts]),
+        urgent=tuple([layout.urgent for layout in layouts]),
+        offsets=tuple([one.message.offset for one in taken]),
+        callers=callers,
+        message_of_row=stack.message_of_row,
+        caller_of_row=caller_of_row,
+        values=stack.values[_STATEMENT + 1 : _ENDS],
+        row_of_bucket=np.repeat(np.arange(len(stack.lengths)), stack.lengths),
+        buckets=stack.buckets.astype(np.int64),
+        counts=stack.counts,
+        statements=statements,
+        statement_of_row=statement_of_row,
+        hits=_hits(layouts),
     )
-    if not sound:
-        reason = "a number is negative, not finite or points outside its table"
-        raise SchemaMismatch(f"timing batch of {layout.reporter} on {layout.callee}: {reason}")
 
 
-def _lengths(layout: Layout) -> _Ints:
-    lengths: _Ints = np.diff(layout.values[_ENDS], prepend=np.float32(0)).astype(np.int64)
-    return lengths
+def _impossible(one: Taken) -> Reject:
+    layout = one.layout
+    reason = "a number is negative, not finite or points outside its table"
+    return Reject(one.message, SchemaMismatch(f"timing batch of {layout.reporter} on {layout.callee}: {reason}"))
+
+
+def _offset(reject: Reject) -> int:
+    return reject.message.offset
 
 
 def _hits(layouts: Sequence[Layout]) -> NDArray[np.float64]:
@@ -220,11 +177,3 @@ def _hits(layouts: Sequence[Layout]) -> NDArray[np.float64]:
         return np.empty(0)
     parts = [layout.hits if layout.hits.size else np.full(layout.values.shape[1], np.nan) for layout in layouts]
     return np.concatenate(parts, dtype=np.float64)
-
-
-def _integers(parts: Sequence[_Ints | NDArray[np.float32]]) -> _Ints:
-    return np.concatenate([np.empty(0, np.int64), *(part.astype(np.int64) for part in parts)])
-
-
-def _stacked(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    return np.concatenate(parts, axis=1, dtype=np.float64) if parts else np.empty((1 + len(NUMBERS), 0))

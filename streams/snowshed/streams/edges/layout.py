@@ -22,8 +22,13 @@ _NAMES = [item.name for item in fields(TimingBatch)]
 COLUMNS = tuple(_NAMES[_NAMES.index("caller") : _NAMES.index("latency_end") + 1])
 """Names of the columns with one number a row, in wire order."""
 
+_WIDTH = len(COLUMNS)
+_BLOCK_ENDS = bytes(_WIDTH)
 _VANTAGES = tuple(Vantage)
+_NONE = np.empty(0, np.float32)
 _WINDOW = struct.Struct("<dd?dd")
+_LONG_OR_NEGATIVE = 0x81
+"""Bits of a length's first byte of which neither is set in one below 64, which that byte holds alone."""
 _SAMPLE_NUMBERS = 16
 """Bytes of a slow sample's two doubles."""
 
@@ -143,8 +148,12 @@ def _length(raw: bytes, at: int) -> tuple[int, int]:
 
 
 def _string(raw: bytes, at: int) -> tuple[str, int]:
-    length, at = _length(raw, at)
-    return raw[at : at + length].decode(), at + length
+    byte = raw[at]
+    length, at = _length(raw, at) if byte & _LONG_OR_NEGATIVE else (byte >> 1, at + 1)
+    end = at + length
+    if end > len(raw):
+        raise Unusual
+    return raw[at:end].decode(), end
 
 
 def _skip_strings(raw: bytes, at: int) -> int:
@@ -153,7 +162,7 @@ def _skip_strings(raw: bytes, at: int) -> int:
         return at
     for _ in range(count):
         byte = raw[at]
-        if byte & 0x81:
+        if byte & _LONG_OR_NEGATIVE:
             length, at = _length(raw, at)
             at += length
         else:
@@ -165,15 +174,16 @@ def _matrix(raw: bytes, at: int) -> tuple[NDArray[np.float32], int]:
     rows, first = _length(raw, at)
     if not rows:
         return _empty_matrix(raw, at)
-    head = raw[at:first]
-    stride = len(head) + 4 * rows + 1
-    end = at + stride * len(COLUMNS)
+    stride = first - at + 4 * rows + 1
+    end = at + stride * _WIDTH
     if end > len(raw):
         raise Unusual
-    for column in range(at, end, stride):
-        if raw[column : column + len(head)] != head or raw[column + stride - 1]:
-            raise Unusual
-    return np.ndarray((len(COLUMNS), rows), "<f4", raw, first, (stride, 4)), end
+    heads_agree = all(
+        raw[at + place : end : stride] == raw[at + place : at + place + 1] * _WIDTH for place in range(first - at)
+    )
+    if not heads_agree or raw[at + stride - 1 : end : stride] != _BLOCK_ENDS:
+        raise Unusual
+    return np.ndarray((_WIDTH, rows), "<f4", raw, first, (stride, 4)), end
 
 
 def _empty_matrix(raw: bytes, at: int) -> tuple[NDArray[np.float32], int]:
@@ -185,7 +195,7 @@ def _empty_matrix(raw: bytes, at: int) -> tuple[NDArray[np.float32], int]:
 def _column(raw: bytes, at: int) -> tuple[NDArray[np.float32], int]:
     count, at = _length(raw, at)
     if not count:
-        return np.empty(0, np.float32), at
+        return _NONE, at
     return np.frombuffer(raw, "<f4", count, at), _end(raw, at + 4 * count)
 
 

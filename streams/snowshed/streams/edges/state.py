@@ -7,27 +7,26 @@ from dataclasses import dataclass, field, replace
 
 from snowshed.schemas.records import EdgeStatus, Vantage
 from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.edges.table import STATUSES, EdgeTable
 from snowshed.streams.edges.tally import Tally, merged
 from snowshed.streams.statements import Book
 
-__all__ = ["CalleeState", "EdgeState", "opened"]
+__all__ = ["CalleeState", "EdgeState", "opened", "tabled"]
 
 
-_CALM = frozenset({EdgeStatus.OK, EdgeStatus.SILENT})
+_CALM = frozenset({STATUSES.index(EdgeStatus.OK), STATUSES.index(EdgeStatus.SILENT)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeState:
-    """One caller's edge between windows."""
+    """One caller's edge as states had it before they had tables."""
 
     caller: str
     baseline: Baseline = field(default_factory=Baseline)
     status: EdgeStatus = EdgeStatus.OK
     since: float
     reported: float = 0.0
-    """Time of the last report to the health topic."""
     last_seen: float
-    """When the last window with calls closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +41,16 @@ class CalleeState:
     open: tuple[Tally, ...] = ()
     """What came in since, by caller and vantage."""
     edges: tuple[EdgeState, ...] = ()
-    """By caller."""
+    """Only in what earlier releases wrote."""
+    table: EdgeTable = field(default_factory=EdgeTable)
+    """The edges."""
     statements: Book | None = None
     """Of a database whose callers name their statements."""
 
     @property
     def calm(self) -> bool:
         """Whether nothing is known to be wrong."""
-        return all(edge.status in _CALM for edge in self.edges)
+        return _CALM.issuperset(self.table.status)
 
 
 def opened(state: CalleeState, found: Iterable[Tally], *, urgent: bool) -> CalleeState:
@@ -61,3 +62,21 @@ def opened(state: CalleeState, found: Iterable[Tally], *, urgent: bool) -> Calle
         tallies[key] = tally if held is None else merged(held, tally)
     ordered = sorted(tallies.values(), key=lambda tally: (tally.caller, tally.vantage.value))
     return replace(state, open=tuple(ordered), urgent=state.urgent or urgent)
+
+
+def tabled(state: CalleeState) -> CalleeState:
+    """The state with its edges in a table, whichever release wrote it."""
+    if not state.edges:
+        return state
+    table = EdgeTable(
+        caller=tuple(edge.caller for edge in state.edges),
+        first_rate=tuple(edge.baseline.first_rate for edge in state.edges),
+        ok_ratio=tuple(edge.baseline.ok_ratio for edge in state.edges),
+        p90=tuple(edge.baseline.p90 for edge in state.edges),
+        weight=tuple(edge.baseline.weight for edge in state.edges),
+        status=tuple(STATUSES.index(edge.status) for edge in state.edges),
+        since=tuple(edge.since for edge in state.edges),
+        reported=tuple(edge.reported for edge in state.edges),
+        last_seen=tuple(edge.last_seen for edge in state.edges),
+    )
+    return replace(state, edges=(), table=table)

@@ -18,16 +18,18 @@ __all__ = ["HeartbeatFold"]
 _USED = [COLUMNS.index(name) for name in Beat._fields]
 _RULES = {status: f"node-{status.value.replace('_', '-')}/1" for status in Liveness}
 _REFRESH = "node-refresh/1"
+_LOOK = 0.5
+"""Seconds between two looks at most; a detector that was away longer has not watched the silence."""
 
 
 class HeartbeatFold:
     """Judges which nodes live, by their heartbeats alone; the state key is the node.
 
-    ALIVE becomes SUSPECT at φ ≥ 5 and DEAD after a further `unconfirmed_beats`, later by as much as the node's beats
-    have come late of late; callers' reports that convict earlier are level 2's. Silence is divided by 1 + s, where s is
-    the node's own local-health score, plus one while this detector is late by more than an interval (Lifeguard: Dadgar
-    et al., DSN-W 2018). When half of the partition falls silent within one interval the path is the likelier culprit:
-    those nodes become OBSERVER_SUSPECT, none is convicted.
+    ALIVE becomes SUSPECT at φ ≥ 5, later by as much as its beats often come late, and DEAD after a further
+    `unconfirmed_beats`, later by as much as any of them has of late; callers' reports that convict earlier are level
+    2's. Silence is divided by 1 + s, where s is the node's own local-health score, plus one while this detector is late
+    by more than an interval (Lifeguard: Dadgar et al., DSN-W 2018). When half of the partition falls silent within one
+    interval the path is the likelier culprit: those nodes become OBSERVER_SUSPECT, none is convicted.
     """
 
     def __init__(self, policy: Policy, codec: Codec | None = None) -> None:
@@ -84,7 +86,7 @@ class HeartbeatFold:
         if not silent:
             return {}
         observer = correlated(silent, len(live), self._limits)
-        verdicts = ((value, self._verdict(value, value.node in observer, batch.now)) for value in silent)
+        verdicts = ((value, self._verdict(value, value.node in observer, batch)) for value in silent)
         return {old.node: new for old, new in verdicts if new is not old}
 
     def _silent(self, state: NodeState, batch: Batch[HeartbeatColumns]) -> bool:
@@ -93,13 +95,21 @@ class HeartbeatFold:
             return False
         return elapsed >= silence_limit(state, self._quantile, self._limits) * _doubt(state, batch)
 
-    def _verdict(self, state: NodeState, observer: bool, now: float) -> NodeState:
+    def _verdict(self, state: NodeState, observer: bool, batch: Batch[HeartbeatColumns]) -> NodeState:
+        now = batch.now
         if observer:
             return _turned(state, Liveness.OBSERVER_SUSPECT, now)
         if state.status is not Liveness.SUSPECT:
-            return _turned(state, Liveness.SUSPECT, now)._replace(suspected_at=now)
-        patience = max(self._limits.unconfirmed_beats * state.mean, self._limits.unconfirmed_minimum) + state.lateness
-        return _turned(state, Liveness.DEAD, now) if now >= state.suspected_at + patience else state
+            return _turned(state, Liveness.SUSPECT, now)._replace(suspected_at=self._crossed(state, batch))
+        patience = max(self._limits.unconfirmed_beats * state.mean, self._limits.unconfirmed_minimum)
+        # Nobody is convicted for what its latest beats have been late, however rarely that happens.
+        rare = max(state.lateness - state.straggling, 0.0)
+        return _turned(state, Liveness.DEAD, now) if now >= state.suspected_at + patience + rare else state
+
+    def _crossed(self, state: NodeState, batch: Batch[HeartbeatColumns]) -> float:
+        """When the silence became suspect: since the last look, which need not be this one."""
+        limit = silence_limit(state, self._quantile, self._limits) * _doubt(state, batch)
+        return max(state.last_seen + limit, batch.now - _LOOK)
 
     def _due(self, before: NodeState | None, value: NodeState, now: float) -> bool:
         if before is None or before.status is not value.status:

@@ -67,12 +67,18 @@ class NodeState(NamedTuple):
     """Smallest append time minus monotonic time of late: an offset between two clocks, and the quickest way."""
     lateness: float = 0.0
     """By how much a beat has come later than on the quickest way, forgotten slowly."""
+    straggling: float = 0.0
+    """By how much three beats in a thousand come later, about."""
 
 
 _DRIFT = 100e-6
 """Relative drift between two clocks that is not taken for lateness."""
 _FORGOTTEN = 0.002
 """Seconds of lateness that a second of good beats makes forgotten: three seconds in 25 minutes."""
+_RARE = 0.003
+"""Share of the beats whose lateness no suspicion waits for: a node may be suspected for a lone straggler."""
+_YOUNG = 100.0
+"""Beats of a node about whose way so little is known that each late one counts in full."""
 _STATUS = NodeState._fields.index("status")
 _VERSION = 1
 
@@ -92,9 +98,12 @@ def load(raw: bytes) -> NodeState:
 
 
 def silence_limit(state: NodeState, quantile: float, policy: HealthPolicy) -> float:
-    """Seconds of silence that make a healthy node suspect, for a detector that is itself well."""
+    """Seconds of silence that make a healthy node suspect, for a detector that is itself well.
+
+    A silence no longer than many of the node's beats have been late is nothing to suspect it for.
+    """
     mean = state.mean
-    return mean + quantile * deviation(mean, state.variance, policy)
+    return mean + quantile * deviation(mean, state.variance, policy) + state.straggling
 
 
 def receive(
@@ -111,7 +120,11 @@ def receive(
     if beat.monotonic <= state.monotonic and beat.sent_at <= state.sent_at:
         late = appended - beat.monotonic - state.least
         # A beat of an earlier incarnation, whose clock may have been another, says nothing of the way.
-        return state._replace(lateness=late) if state.lateness < late < policy.latest else state
+        if not 0.0 < late < policy.latest:
+            return state
+        return state._replace(
+            lateness=max(state.lateness, late), straggling=_straggled(state.straggling, late, state.samples)
+        )
     if beat.seq <= state.seq or beat.monotonic <= state.monotonic or beat.interval != state.interval:
         return _carried(state, _fresh(identity, beat, appended))
     passed = beat.monotonic - state.monotonic
@@ -144,7 +157,15 @@ def receive(
         0.0,
         least,
         min(max(offset - least, state.lateness - _FORGOTTEN * passed), policy.latest),
+        _straggled(state.straggling, min(offset - least, policy.latest), samples),
     )
+
+
+def _straggled(held: float, late: float, samples: float) -> float:
+    """The lateness that few beats exceed, after one more: a quantile that rises as much faster as it is rarer."""
+    if late > held:
+        return late if samples < _YOUNG else min(held + 1.0 - _RARE, late)
+    return max(held - _RARE, late)
 
 
 def _fresh(identity: NodeIdentity, beat: Beat, appended: float) -> NodeState:
@@ -175,7 +196,8 @@ def _fresh(identity: NodeIdentity, beat: Beat, appended: float) -> NodeState:
 
 def _carried(old: NodeState, new: NodeState) -> NodeState:
     since = old.since if new.status is old.status else new.since
-    return new._replace(since=since, reported=old.reported)
+    # The way of its beats is as quick or slow as before, whichever process sends them.
+    return new._replace(since=since, reported=old.reported, lateness=old.lateness, straggling=old.straggling)
 
 
 def _ended(state: NodeState, beat: Beat, appended: float) -> NodeState:

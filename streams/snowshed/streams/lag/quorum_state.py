@@ -35,6 +35,8 @@ class Quorum:
     reported: float = 0.0
     told: str = ""
     """The condition in the last report."""
+    inside: tuple[str, ...] = ()
+    """Voters that are known to take part in the majority."""
     news: bool = True
 
 
@@ -54,6 +56,7 @@ def answered(quorum: Quorum | None, record: QuorumAnswers, appended: float, offs
         tolerates=float(health.tolerates),
         note=_note(health),
         since=appended,
+        inside=health.inside,
     )
     if quorum is None:
         return new

@@ -79,6 +79,7 @@ def quorum_lag(policy: Policy, value: Quorum, condition: str, batch: Batch[objec
         tolerates=value.tolerates,
         condition=condition,
         note=value.note,
+        inside=value.inside if condition == value.condition else (),
     )
 
 

@@ -4,13 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ControlPolicy"]
+__all__ = ["ControlPolicy", "FeaturePolicy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturePolicy:
+    """A feature that can be switched off to spare the service that it needs."""
+
+    service: str = ""
+    """The service whose degrade level decides."""
+    level: int = 2
+    """The level from which on the feature is off, 1 to 4."""
+    owner: str = ""
+    """Who answers for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPolicy:
     """How the breaker moves at level 3, and the steps of the exit programme at level 4."""
 
+    easing: float = 0.1
+    """Share by which the worst signal falls in a second where the trouble eases by itself [P]."""
+    worth: float = 10.0
+    """Seconds of full goodput that may be lost before first attempts are shed from a callee of which only the usual is
+    asked: what shedding half of the calls costs in the clean time of level 2 [P]."""
+    amplified: float = 1.5
+    """Attempts a first attempt from which on a retry budget is taken not to be in force yet [P]."""
+    timeout: float = 1.5
+    """Times the usual 99th percentile, after which a call to a service that drops expired calls is given up [P]."""
+    tail: float = 2.0
+    """The 99th percentile over the 90th of exponential service times, for only the 90th is learned [P]."""
+    relapse: float = 300.0
+    """Longest clean time of a level that is doubled each time that the trouble comes back [P]."""
     accepts: float = 1.5
     """K of the breaker's P = 1 - K·accepts/requests [P]; the SRE book has 2 where nothing is overloaded [F2]."""
     least_passing: float = 0.05
@@ -26,7 +51,8 @@ class ControlPolicy:
     ramp_every: float = 5.0
     """Seconds between two such steps [P]."""
     near: float = 0.8
-    """Share of the last good rate from which on the rate rises by `creep` [P]."""
+    """Share of the last good rate from which on the rate rises by `creep`, and share of the capacity that the rate is
+    never cut below while callers still get their answers [P]."""
     creep: float = 1.02
     """Growth of the rate a second from there on [P]."""
     wait: float = 10.0

@@ -10,23 +10,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from snowshed.schemas.records import DecisionMode
-from snowshed.streams.policy.control import ControlPolicy
+from snowshed.streams.policy.control import ControlPolicy, FeaturePolicy
+from snowshed.streams.policy.decisions import DecisionPolicy
+from snowshed.streams.policy.declared import (
+    ConsistencyPolicy,
+    Criticality,
+    DatasetPolicy,
+    Declared,
+    QuorumPolicy,
+    ServicePolicy,
+)
 from snowshed.streams.policy.groups import GroupPolicy
 from snowshed.streams.policy.mapping import build
 from snowshed.streams.policy.stability import CascadePolicy, ChangePolicy, MetastablePolicy
 from snowshed.streams.policy.statements import StatementPolicy
 
 __all__ = [
-    "DatasetPolicy",
-    "DecisionPolicy",
     "EdgePolicy",
     "HealthPolicy",
     "LagPolicy",
     "OverloadPolicy",
     "Policy",
     "RetryPolicy",
-    "ServicePolicy",
 ]
 
 
@@ -105,7 +110,8 @@ class EdgePolicy:
     latency_factor: float = 3.0
     """An edge is OVERLOADED when its p90 exceeds this multiple of the usual one [P]."""
     queue_delay: float = 0.02
-    """An edge is OVERLOADED when the mean queue delay exceeds this; DAGOR's 20 ms [F2]."""
+    """An edge is OVERLOADED when the mean queue delay exceeds this, DAGOR's 20 ms [F2], or the usual p90 latency where
+    that is more [P]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +131,7 @@ class LagPolicy:
     silent_periods: float = 3.0
     """Reporting periods without a marker, plus `silent_margin`, that make the lag UNKNOWN [P]."""
     silent_margin: float = 1.0
+    """Seconds beside those periods [P]."""
     refresh: float = 1.0
     """Shortest time between two reports of a replica whose status is unchanged [P]."""
     forget: float = 3600.0
@@ -175,29 +182,42 @@ class OverloadPolicy:
     ok_ratio: float = 0.7
     """Overloaded below this share of the usual success ratio [P]."""
     queue_delay: float = 0.02
-    """Target of the mean queue delay q*; DAGOR's 20 ms [F2]."""
+    """Target of the mean queue delay q*; DAGOR's 20 ms [F2]. It is the usual p90 latency where that is more [P]."""
     latency_factor: float = 3.0
     """Overloaded when p90 exceeds this multiple of the usual one [P]."""
     hold: float = 0.5
     """Seconds that two or more observations must cover before overload counts [P]."""
     minimum_attempts: float = 20.0
     """Attempts that reached the callee, a second, below which nothing is judged; Hystrix's 20 [F]."""
+    missed: float = 0.01
+    """Share of calls not answered in time that passes for harmless, however rare they usually are [P]."""
+    noise: float = 3.0
+    """Standard deviations of a Poisson count that still pass for chance [P]."""
+    growth: float = 0.1
+    """Rise of the queue delay as a share of the time passed: work comes that much faster than it is done [P]."""
+    lasting: float = 10.0
+    """Seconds of overload that harm although every call is answered in time [P]."""
+    gathers: float = 5.0
+    """Longest time over which the calls of a quiet edge are put together [P; Hystrix counts its 20 over 10 s, F]."""
     exponent: float = 0.5
     """Gain of the rate law r ← r·(q*/q)^exponent; below 1 after Aperture [P]."""
     largest_cut: float = 0.5
     """A decision never multiplies the rate by less than this [P]."""
     largest_rise: float = 1.25
     """A decision never multiplies the rate by more than this [P]."""
-    rise: float = 1.05
-    """Growth of the rate a step while the queue is short [P]."""
+    rise: float = 1.01
+    """Growth of the rate a step beside the last one that showed a queue [P]; DAGOR's step up [F2]."""
+    approach: float = 0.5
+    """Growth of the rate a step, as a share of its distance from that one [P]."""
     minimum_multiplier: float = 0.05
     """The rate never falls below this share of the rate before the incident [P]."""
     step: float = 0.75
     """Shortest time between two steps of the rate: a little less than a window, so that each window steps once [P]."""
     escalate: float = 2.0
-    """Seconds that retry budgets alone may need before the inflow is cut too [P]."""
+    """Seconds that retry budgets alone may need before the inflow is cut too, where more is asked than can be borne
+    [P]."""
     reject_ratio: float = 0.05
-    """Rejected share of attempts that calls for level 2 [P]."""
+    """Rejected share of attempts that calls for level 2 at once, where more is asked than can be borne [P]."""
     exit_ratio: float = 0.5
     """Overload ends below this share of the excess that began it: hysteresis 2:1 [P]."""
     dwell: float = 10.0
@@ -207,53 +227,13 @@ class OverloadPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionPolicy:
-    """What all decisions share."""
-
-    ttl: float = 10.0
-    """Life of a decision, and the time an actuator takes to relax after it; renewed at half of it [P]."""
-    mode: DecisionMode = DecisionMode.ENFORCE
-    """SHADOW makes every decision one that is counted but changes nothing."""
-    detector_lag: float = 3.0
-    """A detector further behind than this tightens nothing [P]."""
-    update: float = 1.0
-    """Shortest time between two updates of an open incident [P]."""
-    remember: float = 3600.0
-    """Time after which what was last heard of a node, an edge or a replica is forgotten [P]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServicePolicy:
-    """What one service asks for."""
-
-    domain: str = ""
-    """Call graph it can fail together with; empty for the default domain."""
-    protected: bool = False
-    """Its inflow is never cut by a decision: rate and degrade decisions spare it."""
-    concurrency: float | None = None
-    """Calls it can work on at once, for the time left until it fails; None where nobody knows."""
-    capacity: float | None = None
-    """Calls a second it is known to bear, for its vulnerability; None where nobody knows."""
-    retries: float | None = None
-    """Retries that a request to it may cost: attempts − 1 or the retry budget; None for the most that were seen."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetPolicy:
-    """What one replicated dataset asks for."""
-
-    domain: str = ""
-    slo: float | None = None
-    """Seconds a replica may be behind; None for the general objective."""
-    protected: bool = False
-    """Reads are never steered by a decision."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All thresholds and what services and datasets ask for; immutable, so that a fold stays a pure function."""
 
+    version: int = 1
+    """Format of the file; there is only 1."""
     default_domain: str = "default"
+    """Domain of every service and dataset that names none."""
     health: HealthPolicy = field(default_factory=HealthPolicy)
     edges: EdgePolicy = field(default_factory=EdgePolicy)
     lag: LagPolicy = field(default_factory=LagPolicy)
@@ -266,17 +246,20 @@ class Policy:
     metastable: MetastablePolicy = field(default_factory=MetastablePolicy)
     cascade: CascadePolicy = field(default_factory=CascadePolicy)
     statements: StatementPolicy = field(default_factory=StatementPolicy)
+    consistency: ConsistencyPolicy = field(default_factory=ConsistencyPolicy)
     services: Mapping[str, ServicePolicy] = field(default_factory=lambda: MappingProxyType({}))
     datasets: Mapping[str, DatasetPolicy] = field(default_factory=lambda: MappingProxyType({}))
+    quorums: Mapping[str, QuorumPolicy] = field(default_factory=lambda: MappingProxyType({}))
+    features: Mapping[str, FeaturePolicy] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, object]) -> Policy:
         """Build a policy from nested tables such as a parsed TOML file; what is absent keeps its default.
 
         Raises:
-            ConfigurationError: naming the dotted key that is unknown or has a wrong value.
+            ConfigurationError: naming every dotted key that is unknown or has a wrong value.
         """
-        return build(cls, mapping, "policy")
+        return build(cls, mapping)
 
     def domain_of(self, service: str) -> str:
         """Domain that judges a service."""
@@ -296,9 +279,25 @@ class Policy:
     def protects(self, service: str) -> bool:
         """Whether decisions must spare the service's inflow."""
         named = self.services.get(service)
-        return named is not None and named.protected
+        return named is not None and (named.protected or named.criticality is Criticality.CRITICAL_PLUS)
+
+    def features_off(self, service: str, level: int) -> tuple[str, ...]:
+        """Features that are switched off while a service is at a degrade level, by name."""
+        return tuple(
+            sorted(name for name, one in self.features.items() if one.service == service and level >= one.level)
+        )
 
     def protects_dataset(self, dataset: str) -> bool:
         """Whether decisions must leave the dataset's reads alone."""
         named = self.datasets.get(dataset)
         return named is not None and named.protected
+
+    def consistency_of(self, dataset: str) -> tuple[Declared | None, float | None]:
+        """What a dataset keeps during a cut, and its bound: its own statement, or else its service's."""
+        own = self.datasets.get(dataset)
+        if own is None:
+            return None, None
+        if own.consistency is not None:
+            return own.consistency, own.bound
+        owner = self.services.get(own.service)
+        return (None, None) if owner is None else (owner.consistency, owner.bound)

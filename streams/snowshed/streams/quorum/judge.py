@@ -49,6 +49,8 @@ class QuorumHealth:
     """Members whose answer is old or of an older term: what they say is not used."""
     silent: tuple[str, ...]
     """Voters without an answer."""
+    inside: tuple[str, ...]
+    """Voters that are known to take part in the majority: its one leader and who follows it."""
 
 
 def judge(voters: Sequence[str], reports: Iterable[MemberReport], *, now: float, patience: float) -> QuorumHealth:
@@ -76,6 +78,7 @@ def judge(voters: Sequence[str], reports: Iterable[MemberReport], *, now: float,
         pending=leading[0].pending if len(leading) == 1 else None,
         stale=tuple(sorted({report.member for report in answers} - {report.member for report in current})),
         silent=tuple(sorted(set(voters) - {report.member for report in answers})),
+        inside=_inside(current, leading) if in_sync >= majority else (),
     )
 
 
@@ -86,9 +89,19 @@ def _in_sync(current: Sequence[MemberReport], leading: Sequence[MemberReport]) -
     claims = [report.in_sync for report in leading if report.in_sync is not None]
     if claims:
         return max(claims)
+    return len(leading) + len(_following(current, leading))
+
+
+def _following(current: Sequence[MemberReport], leading: Sequence[MemberReport]) -> list[MemberReport]:
     names = {report.member for report in leading}
     followers = [report for report in current if report.role is Role.FOLLOWER]
-    return len(leading) + sum(report.leader is None or report.leader in names for report in followers)
+    return [report for report in followers if report.leader is None or report.leader in names]
+
+
+def _inside(current: Sequence[MemberReport], leading: Sequence[MemberReport]) -> tuple[str, ...]:
+    if len(leading) != 1:
+        return ()
+    return tuple(sorted(report.member for report in (*leading, *_following(current, leading))))
 
 
 def _out(current: Sequence[MemberReport]) -> int:

@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -25,9 +25,9 @@ class PartitionKind(Enum):
     COMPLETE = "complete"
     """Two groups that work among themselves and do not reach each other."""
     PARTIAL = "partial"
-    """Two that do not reach each other while a third reaches both."""
+    """Two that do not reach each other while others, one or a chain of them, join them."""
     ONE_WAY = "one-way"
-    """One reaches the other and is not reached by it."""
+    """One reaches the other and is not reached by it, be it that its answers are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +39,54 @@ class Partition:
     """The side that is smaller, or whose calls do not arrive."""
     far: tuple[str, ...]
     witness: str = ""
-    """Who reaches both sides of a partial partition."""
+    """Who reaches both sides of a partial partition; empty where a chain of several joins them."""
     links: tuple[Link, ...] = ()
     """The links that are cut."""
 
 
-def partitions(links: Mapping[Link, bool]) -> tuple[Partition, ...]:
+def partitions(
+    links: Mapping[Link, bool],
+    *,
+    unheard: Container[Link] = frozenset(),
+    unanswered: Container[Link] = frozenset(),
+) -> tuple[Partition, ...]:
     """The partitions of a matrix, complete ones first; a cut link belongs to at most one.
+
+    A link whose far end lives and does not hear its calls, or answers them in vain, is cut whoever else is answered.
+    Any other may fail because its far end does, unless that answers somebody or works with the near end otherwise.
 
     Args:
         links: the links on which calls are expected, and whether any succeed.
+        unheard: cut links whose calls do not arrive, by the word of the far end, which lives.
+        unanswered: cut links whose calls the far end finishes in time: the answers are lost.
     """
     down = {link for link, works in links.items() if not works}
+    proven = {link for link in down if link in unheard or link in unanswered}
+    down -= {link for link in down - proven if link[1] in _mute(links)}
     if not down:
         return ()
-    found = list(_complete(links, down))
+    groups = _groups(links)
+    found = list(_complete(groups, {link for link in down if link not in unanswered}))
     explained = {link for one in found for link in one.links}
-    found += _single(links, sorted(down - explained))
+    answering = {far for (_, far), works in links.items() if works} | {far for _, far in proven}
+    singles = _single(links, groups, sorted(down - explained), unanswered)
+    found += [one for one in singles if one.kind is not PartitionKind.COMPLETE or one.far[0] in answering]
     return tuple(found)
 
 
-def _complete(links: Mapping[Link, bool], down: set[Link]) -> Iterator[Partition]:
-    """Pairs of groups, each joined by links that work, with at least two links between them and all of those cut."""
+def _groups(links: Mapping[Link, bool]) -> list[set[str]]:
+    """Everybody, in groups joined by links that work, the largest first."""
     up = [link for link, works in links.items() if works]
-    groups = [group for group in joined({name for link in up for name in link}, up) if len(group) > 1]
-    for number, larger in enumerate(groups):
-        for smaller in groups[number + 1 :]:
+    return joined({name for link in links for name in link}, up)
+
+
+def _complete(groups: list[set[str]], down: set[Link]) -> Iterator[Partition]:
+    """Pairs of groups, each joined by links that work, with links between them and all of those cut."""
+    several = [group for group in groups if len(group) > 1]
+    for number, larger in enumerate(several):
+        for smaller in several[number + 1 :]:
             cut = sorted(link for link in down if _between(link, larger, smaller))
-            if len(cut) > 1:
+            if cut:
                 yield Partition(PartitionKind.COMPLETE, tuple(sorted(smaller)), tuple(sorted(larger)), links=tuple(cut))
 
 
@@ -74,22 +94,25 @@ def _between(link: Link, one: set[str], other: set[str]) -> bool:
     return (link[0] in one and link[1] in other) or (link[0] in other and link[1] in one)
 
 
-def _single(links: Mapping[Link, bool], down: Iterable[Link]) -> Iterator[Partition]:
+def _single(
+    links: Mapping[Link, bool], groups: list[set[str]], down: Iterable[Link], unanswered: Container[Link]
+) -> Iterator[Partition]:
     reach = _reach(links)
-    mute = _mute(links)
     told: set[frozenset[str]] = set()
     for near, far in down:
-        if far in mute or frozenset((near, far)) in told:
+        if frozenset((near, far)) in told:
             continue
-        if links.get((far, near)):
-            told.add(frozenset((near, far)))
+        told.add(frozenset((near, far)))
+        cut = tuple(link for link in ((near, far), (far, near)) if links.get(link) is False)
+        group = next(group for group in groups if near in group)
+        if links.get((far, near)) or (near, far) in unanswered:
             yield Partition(PartitionKind.ONE_WAY, (near,), (far,), links=((near, far),))
-            continue
-        witness = min(reach.get(near, set()) & reach.get(far, set()), default="")
-        if witness:
-            told.add(frozenset((near, far)))
-            cut = tuple(link for link in ((near, far), (far, near)) if links.get(link) is False)
+        elif far in group:
+            witness = min(reach.get(near, set()) & reach.get(far, set()), default="")
             yield Partition(PartitionKind.PARTIAL, (near,), (far,), witness, cut)
+        else:
+            # One of them, at least, reaches nobody else: there is no third to tell a partial cut by.
+            yield Partition(PartitionKind.COMPLETE, (near,), (far,), links=cut)
 
 
 def _mute(links: Mapping[Link, bool]) -> set[str]:

@@ -46,6 +46,8 @@ class Load:
     """Further attempts per first attempt."""
     failing: float = 0.002
     """Share of the attempts that the callee fails."""
+    failing_behind: float = 0.0
+    """Share of the attempts that fail because of what the callee itself calls."""
     timing_out: float = 0.0
     """Share of the attempts that nobody waits for any longer."""
     latency: float = 0.02
@@ -200,8 +202,11 @@ def _call(load: Load, random: Random) -> tuple[float, Outcome]:
     chance = random.random()
     if chance < load.timing_out:
         return _CLIENT_TIMEOUT, Outcome.TIMEOUT
-    failed = chance < load.timing_out + load.failing
-    return load.latency * random.lognormvariate(0.0, 0.3), Outcome.LOCAL if failed else Outcome.OK
+    latency = load.latency * random.lognormvariate(0.0, 0.3)
+    if chance < load.timing_out + load.failing_behind:
+        return latency, Outcome.DOWNSTREAM
+    failed = chance < load.timing_out + load.failing_behind + load.failing
+    return latency, Outcome.LOCAL if failed else Outcome.OK
 
 
 def _reported(at: float, batch: TimingBatch) -> Event:

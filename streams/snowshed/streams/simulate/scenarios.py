@@ -87,9 +87,9 @@ _REPLICATED = replace(NORMAL, replicated=True)
 _ALL = (
     Scenario(
         "retry-storm",
-        "payments fails one call in seven, and orders tries again far more often than that",
+        "what payments calls fails one call in seven, and orders tries again far more often than that",
         NORMAL,
-        _loaded({("orders", "payments"): Load(rate=60.0, retries=0.9, failing=0.15, latency=0.05)}),
+        _loaded({("orders", "payments"): Load(rate=60.0, retries=0.9, failing_behind=0.15, latency=0.05)}),
     ),
     Scenario(
         "replica-lag",

@@ -64,6 +64,12 @@ class Measured:
         return self.first if isnan(self.requests) else max(self.requests, self.first)
 
     @property
+    def admitted(self) -> float:
+        """Of the wanted ones those that no brake refused; all where that would leave none."""
+        refused = self.first - min(self.first, self.attempts - self.rejected)
+        return self.wanted - refused if refused < self.wanted else self.wanted
+
+    @property
     def good(self) -> float:
         """Requests answered in time, by a cache or by the callee."""
         return self.ok + self.wanted - self.first

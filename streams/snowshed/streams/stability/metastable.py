@@ -32,7 +32,7 @@ def judge(held: Course, window: Measured, usual: Usual, policy: MetastablePolicy
     """
     if not usual.first > 0.0:
         return CALM, STABLE
-    phase = shown(window, usual, held.surged, policy)
+    phase = shown(window, usual, held.surged, policy, declared=bool(held.declared))
     if phase is Phase.SOUND and not held.since:
         return held, STABLE
     course = _continued(held, phase, window, policy)
@@ -45,13 +45,22 @@ def judge(held: Course, window: Measured, usual: Usual, policy: MetastablePolicy
     return course, _judgement(verdict, course, window, usual, policy)
 
 
-def shown(window: Measured, usual: Usual, surged: bool, policy: MetastablePolicy) -> Phase:
-    """What a window shows by itself; `surged` says whether a surge of demand belongs to the trouble."""
+def shown(window: Measured, usual: Usual, surged: bool, policy: MetastablePolicy, *, declared: bool = False) -> Phase:
+    """What a window shows by itself.
+
+    Args:
+        window: what was measured.
+        usual: what is usual.
+        surged: whether a surge of demand belongs to the trouble.
+        policy: the thresholds.
+        declared: whether it has been found metastable: then refused calls count, for it ends when all are answered;
+            before that a refusal is no failure, it is what a brake does about one.
+    """
     expected = usual.requests * window.span
     tolerance = window.tolerance(usual.requests, usual, policy)
     if window.demand > expected * (1.0 + tolerance):
         return Phase.SURGE
-    if window.good >= policy.goodput * window.wanted:
+    if window.good >= policy.goodput * (window.wanted if declared else window.admitted):
         return Phase.SOUND
     failed = max(window.attempts - window.ok, 1.0)
     if window.demand < expected * (1.0 - tolerance) or window.errors > failed / 2.0:

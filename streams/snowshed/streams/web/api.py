@@ -12,6 +12,7 @@ from aiohttp import web
 from snowshed.schemas.records import Decision, Incident
 from snowshed.streams.web.events import EventStream
 from snowshed.streams.web.feed import Feed, WorldSource
+from snowshed.streams.web.orders import OrderDesk, Send
 
 __all__ = ["Explain", "mount"]
 
@@ -44,6 +45,7 @@ def mount(
     explain: Explain = summary,
     prefix: str = "",
     viewers: int = 64,
+    orders: Send | None = None,
     clock: Callable[[], float] = time.time,
 ) -> None:
     """Adds the page to an application that has not started yet.
@@ -55,16 +57,20 @@ def mount(
         explain: the text that `/api/incidents/{id}` gives.
         prefix: path in front of every route, such as `/snowshed`.
         viewers: event streams that may be open at once; more get 503.
+        orders: writes what operators order; None for a page that only shows.
         clock: the present time, seconds since the Unix epoch.
     """
     feed = Feed(source, clock, _PERIOD)
-    handlers = _Handlers(feed, ready, explain)
+    handlers = _Handlers(feed, ready, explain, orders=orders is not None)
     events = EventStream(feed, _PERIOD, viewers)
     app.router.add_get(f"{prefix}/", handlers.page)
     app.router.add_static(f"{prefix}/static", _STATIC)
     app.router.add_get(f"{prefix}/api/world", handlers.world)
     app.router.add_get(f"{prefix}/api/incidents/{{id}}", handlers.incident)
     app.router.add_get(f"{prefix}/api/events", events.serve)
+    app.router.add_get(f"{prefix}/api/orders", handlers.takes_orders)
+    if orders is not None:
+        app.router.add_post(f"{prefix}/api/orders", OrderDesk(feed, orders, clock).take)
     app.router.add_get(f"{prefix}/healthz", handlers.alive)
     app.router.add_get(f"{prefix}/readyz", handlers.ready)
     app.on_response_prepare.append(_secure)
@@ -78,8 +84,8 @@ async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
 
 
 class _Handlers:
-    def __init__(self, feed: Feed, ready: Callable[[], bool], explain: Explain) -> None:
-        self._feed, self._ready, self._explain = feed, ready, explain
+    def __init__(self, feed: Feed, ready: Callable[[], bool], explain: Explain, *, orders: bool) -> None:
+        self._feed, self._ready, self._explain, self._orders = feed, ready, explain, orders
 
     async def page(self, _request: web.Request) -> web.FileResponse:
         return web.FileResponse(_STATIC / "index.html")
@@ -96,6 +102,9 @@ class _Handlers:
         decisions = view.decisions_of(incident)
         explanation = self._explain(incident, decisions)
         return _json(orjson.dumps({"incident": incident, "decisions": decisions, "explanation": explanation}))
+
+    async def takes_orders(self, _request: web.Request) -> web.Response:
+        return _json(orjson.dumps({"taken": self._orders}))
 
     async def alive(self, _request: web.Request) -> web.Response:
         return web.Response(text="alive\n")

@@ -182,7 +182,7 @@ def _lives(fact: NodeHealth | EdgeHealth | ServiceHealth | StatementHealth | Lag
 
 def _in_force(decision: Decision, now: float) -> bool:
     if not decision.active:
-        return False
+        return bool(decision.order_id)  # an operator's, which holds until it is released or comes to its end
     if decision.consistency is not None and decision.consistency.mode is ConsistencyMode.FENCE:
         return True
     # After its ttl a decision relaxes over one more, so it still acts until then.

@@ -155,4 +155,6 @@ def summary(said: list[tuple[float, Incident]]) -> list[tuple[float, str, str]]:
 
 
 RETRYING: Mapping[str, object] = {"attempts": 300.0, "ok": 20.0, "timeout": 280.0}
-QUEUEING: Mapping[str, object] = {"queue_delay_mean": 0.08, "p90": 0.1}
+LATE: Mapping[str, object] = {"ok": 95.0, "timeout": 5.0}
+"""Few enough time-outs to pass for nothing else, and enough to harm."""
+QUEUEING: Mapping[str, object] = {"queue_delay_mean": 0.08, "p90": 0.1, **LATE}

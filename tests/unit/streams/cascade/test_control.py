@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import nan
 
 import pytest
-from tests.unit.streams.cascade.domain_script import QUEUEING, RETRYING, Domain, edges, lag, summary
+from tests.unit.streams.cascade.domain_script import LATE, QUEUEING, RETRYING, Domain, edges, lag, summary
 
 from snowshed.schemas.records import (
     Decision,
@@ -21,6 +21,9 @@ from snowshed.schemas.records import (
 )
 from snowshed.streams.cascade import explain
 from snowshed.streams.policy import DatasetPolicy, DecisionPolicy, Policy, ServicePolicy
+
+SURGING: Mapping[str, object] = {"first": 160.0, "attempts": 160.0, "ok": 100.0, "timeout": 60.0}
+"""More is asked than has ever been borne."""
 
 
 def test_two_amplified_windows_cut_the_retry_budget_and_clean_ones_give_it_back() -> None:
@@ -89,7 +92,7 @@ def overload(domain: Domain, start: int, end: int, row: Mapping[str, object]) ->
 
 def test_overload_cuts_retries_first_and_the_rate_after_them() -> None:
     domain = Domain()
-    overload(domain, 0, 12, QUEUEING)
+    overload(domain, 0, 12, {**QUEUEING, **SURGING})
     first = {kind: decisions[0][0] for kind in DecisionKind if (decisions := domain.decisions(kind))}
     assert first == {DecisionKind.RETRY: 1, DecisionKind.DEGRADE: 1, DecisionKind.RATE: 3}
     levels = [decision.degrade_level for _, decision in domain.decisions(DecisionKind.DEGRADE)]
@@ -104,14 +107,14 @@ def test_overload_cuts_retries_first_and_the_rate_after_them() -> None:
 
 def test_the_rate_follows_the_square_root_of_the_excess() -> None:
     domain = Domain()
-    overload(domain, 0, 5, {"queue_delay_mean": 0.03})
+    overload(domain, 0, 5, {**SURGING, "queue_delay_mean": 0.03})
     rates = [decision.rate_multiplier for _, decision in domain.decisions(DecisionKind.RATE)]
     assert rates == pytest.approx([(0.02 / 0.03) ** 0.5, 0.02 / 0.03], rel=1e-6)
 
 
 def test_recovery_raises_the_rate_step_by_step_and_falls_one_level_at_a_time() -> None:
     domain = Domain()
-    overload(domain, 0, 6, QUEUEING)
+    overload(domain, 0, 6, {**QUEUEING, **SURGING})
     overload(domain, 6, 120, {})
     rates = [decision.rate_multiplier or 0.0 for _, decision in domain.decisions(DecisionKind.RATE)]
     rising = rates[rates.index(min(rates)) :]
@@ -128,7 +131,7 @@ def test_recovery_raises_the_rate_step_by_step_and_falls_one_level_at_a_time() -
 
 def test_signals_between_bad_and_clear_neither_cut_nor_restore() -> None:
     domain = Domain()
-    overload(domain, 0, 5, {"queue_delay_mean": 0.03})
+    overload(domain, 0, 5, {**SURGING, "queue_delay_mean": 0.03})
     before = domain.decisions(DecisionKind.RATE)[-1][1].rate_multiplier
     overload(domain, 5, 60, {"queue_delay_mean": 0.015})
     assert {decision.rate_multiplier for at, decision in domain.decisions(DecisionKind.RATE) if at > 5} == {before}
@@ -139,8 +142,8 @@ def test_signals_between_bad_and_clear_neither_cut_nor_restore() -> None:
     "row",
     [
         {"ok": 60.0, "error_downstream": 40.0},
-        {"p90": 0.07},
-        {"queue_delay_mean": 0.021},
+        {**LATE, "p90": 0.07},
+        {**LATE, "queue_delay_mean": 0.021},
         {"span": 0.25, "first": 60.0, "attempts": 60.0, "rejected": 45.0, "ok": 0.0},
     ],
     ids=["errors", "latency", "queue delay", "errors in short windows between refusals"],
@@ -157,7 +160,7 @@ def test_each_signal_alone_is_overload(row: Mapping[str, object]) -> None:
         {"rejected": 60.0, "ok": 40.0},
         {"ok": 75.0, "error_downstream": 25.0},
         {"p90": 0.05},
-        {"first": 10.0, "attempts": 10.0, "ok": 0.0},
+        {"first": 4.0, "attempts": 4.0, "ok": 0.0},
         {"ok": 10.0, "p90": 9.0, "base_ok_ratio": nan, "base_p90": nan},
     ],
     ids=["refused by our own brake", "some errors", "slower", "thin", "nothing learned yet"],
@@ -190,9 +193,9 @@ def test_a_protected_dataset_is_reported_but_not_steered() -> None:
 
 def test_a_victim_that_waits_for_another_overloaded_service_keeps_its_inflow() -> None:
     domain = Domain()
-    slow: dict[str, object] = {"p90": 0.5}
+    slow: dict[str, object] = {**LATE, "p90": 0.5}
     for tick in range(12):
-        domain.step(tick, edges(tick, slow, {"caller": "api", "callee": "db", **QUEUEING}))
+        domain.step(tick, edges(tick, slow, {"caller": "api", "callee": "db", **QUEUEING, **SURGING, "p90": 0.5}))
     cut = {decision.scope for _, decision in domain.decisions(DecisionKind.RATE)}
     assert cut == {"db"}
     victim = [incident for _, incident in domain.all(Incident) if incident.subject == "api"][-1]
@@ -219,13 +222,13 @@ def test_edges_seen_by_a_late_detector_are_not_used() -> None:
 
 def test_shadow_mode_marks_every_decision() -> None:
     domain = Domain(Policy(decisions=DecisionPolicy(mode=DecisionMode.SHADOW)))
-    overload(domain, 0, 5, {**RETRYING, **QUEUEING})
+    overload(domain, 0, 5, {**QUEUEING, **RETRYING})
     assert {decision.mode for _, decision in domain.all(Decision)} == {DecisionMode.SHADOW}
 
 
 def test_an_explanation_tells_what_since_when_who_evidence_decision_and_end() -> None:
     domain = Domain()
-    overload(domain, 0, 6, {**RETRYING, **QUEUEING})
+    overload(domain, 0, 6, {**QUEUEING, **RETRYING, "first": 160.0, "attempts": 480.0})
     decisions = [decision for _, decision in domain.all(Decision)]
     incident = next(item for _, item in domain.all(Incident) if item.kind is IncidentKind.RETRY_AMPLIFICATION)
     text = explain(incident, decisions)

@@ -13,6 +13,7 @@ from tests.unit.streams.cascade.domain_script import CODEC, QUEUEING, RETRYING, 
 
 from snowshed.schemas.records import (
     Decision,
+    DecisionKind,
     Heartbeat,
     LagStatus,
     Liveness,
@@ -103,7 +104,7 @@ def test_a_fold_resumed_from_its_dumped_state_behaves_as_one_never_interrupted(
 
 @settings(deadline=None)
 @given(scripts)
-def test_decisions_are_numbered_without_gaps_and_every_active_one_has_an_open_incident(
+def test_decisions_are_numbered_without_gaps_and_no_rate_is_cut_without_an_open_incident(
     script: list[tuple[float, list[tuple[str, object]], float]],
 ) -> None:
     domain = Domain()
@@ -112,8 +113,10 @@ def test_decisions_are_numbered_without_gaps_and_every_active_one_has_an_open_in
         at += wait
         domain.step(at, *records(at, happened))
         held = {decision.scope + decision.kind.value: decision for _, decision in domain.all(Decision)}
-        if any(decision.active for decision in held.values()):
-            assert any(key.startswith("incident/") for key in domain.state)
+        for decision in held.values():
+            # Retries may be cut and features switched off before an overload has harmed anybody.
+            if decision.active and decision.kind not in {DecisionKind.RETRY, DecisionKind.DEGRADE}:
+                assert any(key.startswith("incident/") for key in domain.state)
     sequences: dict[str, list[int]] = {}
     for _, decision in domain.all(Decision):
         sequences.setdefault(f"{decision.scope}|{decision.kind.value}", []).append(decision.seq)

@@ -40,7 +40,7 @@ def test_a_service_that_beats_and_fails_two_callers_is_a_gray_failure_after_two_
     assert at == 6
     assert incident.subject == "api"
     assert set(incident.members) == {"api", "web", "mobile"}
-    shop(domain, 10, 14, {})
+    shop(domain, 10, 16, {})
     assert told(domain, IncidentKind.GRAY_FAILURE)[-1][1].status is IncidentStatus.CLOSED
 
 
@@ -49,7 +49,7 @@ def test_a_service_that_beats_and_fails_two_callers_is_a_gray_failure_after_two_
     [
         {"web": _FAILING},
         {"web": {"ok": 97.0, "timeout": 3.0}, "mobile": {"ok": 97.0, "timeout": 3.0}},
-        {"web": {**_FAILING, **QUEUEING}, "mobile": {**_FAILING, **QUEUEING}},
+        {"web": {**QUEUEING, **_FAILING}, "mobile": {**QUEUEING, **_FAILING}},
         {"web": {"ok": 80.0, "error_downstream": 20.0}, "mobile": {"ok": 80.0, "error_downstream": 20.0}},
     ],
     ids=["one caller complains", "few calls fail", "its queue is long", "others' errors"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
 from tests.unit.streams.cascade.domain_script import QUEUEING, Domain, edges
 
 from snowshed.schemas.records import DecisionKind, Incident, IncidentKind
@@ -100,3 +101,24 @@ def test_a_level_is_held_while_more_is_asked_than_can_be_borne_although_refusals
     for at in range(120, 200):
         domain.step(at, edges(at, {"completions": 100.0}))
     assert not domain.decisions(DecisionKind.DEGRADE)[-1][1].active
+
+
+def test_a_level_switches_off_the_features_that_it_names_and_shortens_calls_where_that_helps() -> None:
+    policy = Policy.from_mapping(
+        {
+            "services": {"api": {"drops_expired": True}},
+            "features": {
+                "search.suggestions": {"service": "api", "level": 1, "owner": "team search"},
+                "search.history": {"service": "api", "level": 2, "owner": "team search"},
+            },
+        }
+    )
+    domain, plain = Domain(policy, round_trip=True), Domain()
+    for at in range(12):
+        domain.step(at, edges(at, {**QUEUEING, "first": 160.0, "attempts": 160.0}))
+        plain.step(at, edges(at, {**QUEUEING, "first": 160.0, "attempts": 160.0}))
+    by_level = {one.degrade_level: one.features_off for _, one in domain.decisions(DecisionKind.DEGRADE)}
+    assert by_level[1] == ("search.suggestions",)
+    assert by_level[2] == ("search.history", "search.suggestions")
+    assert domain.decisions(DecisionKind.DEGRADE)[-1][1].timeout == pytest.approx(1.5 * 2.0 * 0.02 + 0.02)
+    assert {one.timeout for _, one in plain.decisions(DecisionKind.DEGRADE)} == {None}

@@ -42,5 +42,5 @@ def test_a_verdict_that_changes_is_told_at_once() -> None:
     domain = Domain()
     for at in range(14):
         domain.step(at, edges(at, {"completions": 100.0}))
-    domain.step(14, edges(14, {**RETRYING, **QUEUEING, "completions": 20.0}))
+    domain.step(14, edges(14, {**QUEUEING, **RETRYING, "completions": 20.0}))
     assert (domain.reports[-1][0], domain.reports[-1][1].status) == (14, ServiceStatus.TRIGGERED)

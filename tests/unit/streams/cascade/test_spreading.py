@@ -120,7 +120,7 @@ def test_a_service_that_waits_for_another_bad_one_is_not_called_metastable() -> 
 
 
 def test_a_service_that_stays_short_of_its_usual_work_has_lost_capacity_until_it_does_it_again() -> None:
-    short: Mapping[str, object] = {"completions": 30.0, "ok": 30.0, "timeout": 70.0, **QUEUEING}
+    short: Mapping[str, object] = {**QUEUEING, "completions": 30.0, "ok": 30.0, "timeout": 70.0}
     domain = Domain()
     play(domain, 0, 14, {})
     play(domain, 14, 30, {"db": short})

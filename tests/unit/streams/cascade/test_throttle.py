@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -38,14 +39,69 @@ def overloaded(excess: float) -> Situation:
     return replace(CALM, overloaded=True, clear=False, excess=excess)
 
 
+def surge(excess: float) -> Situation:
+    """Overloaded because more is asked than can be borne."""
+    return replace(overloaded(excess), pressed=True)
+
+
+def lost(excess: float, balance: float = 1.5) -> Situation:
+    """Overloaded although only the usual is asked: no answer comes in time."""
+    return replace(overloaded(excess), goodput=0.0, useful=0.0, balance=balance, capacity=60.0)
+
+
+def levels(script: list[Situation]) -> list[int]:
+    return [throttle.level if throttle else 0 for throttle in driven(script, OverloadPolicy())]
+
+
+def test_capacity_that_comes_back_within_ten_seconds_costs_no_shedding() -> None:
+    growing = [lost(10.0 * second) for second in range(1, 10)]
+    draining = [lost(100.0, balance=0.4)] * 20
+    assert max(levels([*growing, *draining])) == 1
+    assert levels([*growing, lost(100.0), lost(110.0), lost(120.0)])[-1] == 2
+
+
+def test_a_budget_that_callers_have_not_heard_of_is_not_found_wanting_for_a_dwell() -> None:
+    retrying = [replace(lost(10.0 * second), amplification=4.0) for second in range(1, 40)]
+    assert levels(retrying).index(2) == 19
+
+
+def test_a_callee_that_refuses_by_itself_and_answers_the_rest_in_time_is_left_to_its_own_brake() -> None:
+    refusing = replace(overloaded(20.0), goodput=0.3, useful=1.0, reject_ratio=0.7)
+    assert set(levels([refusing] * 120)) == {1}
+
+
+def test_trouble_that_comes_back_is_shed_at_once_and_for_twice_as_long() -> None:
+    script = [surge(5.0)] * 3 + [CALM] * 25 + [lost(5.0)] * 3 + [CALM] * 50
+    seen = levels(script)
+    changes = [second for second in range(1, len(seen)) if seen[second] != seen[second - 1]]
+    assert [seen[second] for second in changes] == [2, 1, 2, 1]
+    assert changes == [2, 23, 28, 71]
+
+
+def test_the_rate_is_found_again_in_small_steps_beside_the_last_one_that_showed_a_queue() -> None:
+    script = [surge(5.0)] * 4 + [replace(CALM, pressed=True)] * 25
+    rates = [throttle.multiplier for throttle in driven(script, OverloadPolicy()) if throttle]
+    rising = [later / earlier for earlier, later in itertools.pairwise(rates[4:]) if later < 1.0]
+    assert rising[0] == 1.25
+    assert rising == sorted(rising, reverse=True)
+    assert rising[-1] < 1.02
+    assert rates[-1] == 1.0
+
+
+def test_a_rate_is_cut_no_deeper_while_its_queue_drains() -> None:
+    script = [surge(5.0)] * 3 + [replace(surge(5.0), balance=0.5)] * 20
+    rates = [throttle.multiplier for throttle in driven(script, OverloadPolicy())[2:] if throttle]
+    assert rates == [0.5] * 21
+
+
 def test_no_step_cuts_deeper_than_the_largest_cut_however_great_the_excess() -> None:
-    throttles = driven([overloaded(1e6)] * 5, OverloadPolicy())
+    throttles = driven([surge(1e6)] * 5, OverloadPolicy())
     assert [throttle.multiplier for throttle in throttles if throttle] == [1.0, 1.0, 0.5, 0.25, 0.125]
 
 
 def test_a_level_is_kept_for_its_dwell_even_when_all_is_clear() -> None:
     policy = OverloadPolicy(clean=(3.0, 3.0), dwell=8.0)
-    levels = [throttle.level if throttle else 0 for throttle in driven([overloaded(2.0)] * 3 + [CALM] * 20, policy)]
+    levels = [throttle.level if throttle else 0 for throttle in driven([surge(2.0)] * 3 + [CALM] * 20, policy)]
     assert levels == [1, 1, *[2] * 8, *[1] * 8, *[0] * 5]
 
 
@@ -57,7 +113,7 @@ def test_one_unclear_window_restarts_the_clean_time() -> None:
 
 
 def test_many_refusals_raise_the_level_without_waiting() -> None:
-    (_, second) = driven([overloaded(2.0), replace(overloaded(2.0), reject_ratio=0.06)], OverloadPolicy())
+    (_, second) = driven([surge(2.0), replace(surge(2.0), reject_ratio=0.06)], OverloadPolicy())
     assert second is not None
     assert second.level == 2
 
@@ -69,6 +125,12 @@ situations = st.builds(
     clear=st.booleans(),
     excess=st.floats(0.0, 1e9),
     reject_ratio=st.floats(0.0, 1.0),
+    pressed=st.booleans(),
+    goodput=st.floats(0.0, 1.0),
+    useful=st.floats(0.0, 1.0),
+    balance=st.floats(0.0, 3.0),
+    amplification=st.floats(1.0, 5.0),
+    capacity=st.floats(0.0, 200.0),
     may_cut=st.booleans(),
 )
 
@@ -80,7 +142,7 @@ def test_rate_and_level_stay_in_bounds_and_move_in_bounded_steps(script: list[Si
     previous: Throttle | None = None
     for throttle in driven(script, policy):
         if throttle:
-            assert throttle.level in {0, 1, 2}
+            assert throttle.level in {0, 1, 2, 3}
             assert policy.minimum_multiplier <= throttle.multiplier <= 1.0
         if throttle and previous:
             assert abs(throttle.level - previous.level) <= 1
@@ -88,3 +150,9 @@ def test_rate_and_level_stay_in_bounds_and_move_in_bounded_steps(script: list[Si
             assert 0.5 - 1e-9 <= ratio <= 1.25 + 1e-9
         assert throttle or not previous or previous.multiplier == pytest.approx(1.0, abs=0.05)
         previous = throttle
+
+
+def test_where_what_is_left_fails_too_the_next_class_is_shed() -> None:
+    failing = replace(surge(100.0), goodput=0.0, useful=0.0)
+    assert levels([failing] * 20)[-1] == 3
+    assert max(levels([replace(failing, useful=1.0)] * 20)) == 2

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from snowshed.streams.control.levels import Ladder, Signs, climbed
 
 CLEAN = (10.0, 20.0, 30.0)
-CALM = Signs(
-    overloaded=False, clear=True, may_cut=True, impatient=False, rejects=False, spreads=False, metastable=False
-)
+CALM = Signs(overloaded=False, clear=True, may_cut=True, fails=False, starves=False, spreads=False, metastable=False)
 BAD = replace(CALM, overloaded=True, clear=False)
 
 
@@ -31,13 +29,21 @@ def after(held: Ladder, signs: Signs, seconds: int) -> list[int]:
     [
         (CALM, 0),
         (BAD, 1),
-        (replace(BAD, impatient=True), 2),
-        (replace(BAD, rejects=True), 2),
+        (replace(BAD, fails=True), 2),
+        (replace(BAD, starves=True), 3),
         (replace(BAD, spreads=True), 3),
         (replace(BAD, metastable=True), 4),
-        (replace(BAD, impatient=True, rejects=True, spreads=True, may_cut=False), 1),
+        (replace(BAD, fails=True, spreads=True, may_cut=False), 1),
     ],
-    ids=["calm", "overloaded", "budgets are not enough", "refusals", "a cascade's trigger", "metastable", "a victim"],
+    ids=[
+        "calm",
+        "overloaded",
+        "budgets are not enough",
+        "what is left fails too",
+        "a cascade's trigger",
+        "metastable",
+        "a victim",
+    ],
 )
 def test_each_sign_calls_for_its_level(signs: Signs, level: int) -> None:
     assert after(Ladder(), signs, 1) == [level]

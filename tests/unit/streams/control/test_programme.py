@@ -87,3 +87,9 @@ def test_whatever_the_queue_does_the_rate_stays_in_its_bounds_and_no_step_is_too
     seen = [one for one in run([Queue(over) for over in script]) if one]
     assert all(one.floor <= one.rate <= one.goal for one in seen)
     assert all(0.5 <= other.rate / one.rate <= 1.25 + 1e-9 for one, other in pairwise(seen))
+
+
+def test_a_callee_that_drops_what_has_expired_is_admitted_most_of_its_capacity_at_once() -> None:
+    policy = ControlPolicy()
+    assert begun(Effect.WASTED_WORK, 100.0, 200.0, 0.0, policy, drops=True).rate == 80.0
+    assert begun(Effect.WASTED_WORK, 100.0, 200.0, 0.0, policy).rate == 50.0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snowshed.streams.control.rate import factor, lowest, passing, share
+from snowshed.streams.control.rate import lowered, lowest, passing, raised, share
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
 POLICY, CONTROL = OverloadPolicy(), ControlPolicy()
@@ -16,24 +16,34 @@ POLICY, CONTROL = OverloadPolicy(), ControlPolicy()
 
 @pytest.mark.parametrize(("excess", "step"), [(1.0, 1.0), (2.25, 1 / 1.5), (4.0, 0.5), (100.0, 0.5)])
 def test_the_rate_falls_with_the_root_of_the_excess_and_never_below_half(excess: float, step: float) -> None:
-    assert factor(excess, overloaded=True, clear=False, policy=POLICY) == pytest.approx(step)
+    assert lowered(excess, POLICY) == pytest.approx(step)
 
 
-def test_between_bad_and_clear_nothing_moves() -> None:
-    assert factor(0.7, overloaded=False, clear=False, policy=POLICY) == 1.0
+@pytest.mark.parametrize(
+    ("held", "knee", "step"),
+    [(0.25, 1.0, 1.25), (0.8, 1.0, 1.125), (0.99, 1.0, 1.01), (1.0, 1.0, 1.01), (0.9, 0.6, 1.1667), (0.5, 0.0, 1.25)],
+    ids=["far below", "nearer", "beside it", "at it", "beyond", "no rate has shown a queue"],
+)
+def test_the_rate_rises_by_its_distance_from_the_last_one_that_showed_a_queue(
+    held: float, knee: float, step: float
+) -> None:
+    assert raised(held, knee, POLICY) == pytest.approx(step, abs=1e-4)
 
 
-def test_the_rate_rises_by_five_per_cent_and_stops_at_the_whole() -> None:
-    assert factor(0.1, overloaded=False, clear=True, policy=POLICY) == 1.05
-    assert share(0.99, 1.05, 0.05) == 1.0
+def test_the_rate_stops_at_the_whole() -> None:
+    assert share(0.995, 1.01, 0.05) == 1.0
 
 
 def test_the_rate_is_not_cut_below_half_of_what_the_callee_does_even_now() -> None:
-    floor = lowest(60.0, 100.0, POLICY, CONTROL)
+    floor = lowest(60.0, 100.0, 0.1, POLICY, CONTROL)
     assert floor == 0.3
     assert share(0.4, 0.5, floor) == 0.3
     assert share(0.2, 0.5, floor) == 0.2
-    assert lowest(nan, 100.0, POLICY, CONTROL) == POLICY.minimum_multiplier
+    assert lowest(nan, 100.0, 0.1, POLICY, CONTROL) == POLICY.minimum_multiplier
+
+
+def test_a_queue_whose_calls_are_answered_in_time_is_not_drained_in_haste() -> None:
+    assert lowest(60.0, 100.0, 1.0, POLICY, CONTROL) == pytest.approx(0.48)
 
 
 def test_a_breaker_on_a_dead_callee_halves_what_passes_down_to_its_probes() -> None:

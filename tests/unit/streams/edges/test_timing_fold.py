@@ -8,6 +8,8 @@ from math import isnan, nan
 from random import Random
 from typing import Any
 
+import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +17,11 @@ from hypothesis import strategies as st
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.records import EdgeHealth, EdgeObservations, EdgeStatus, TimingBatch, Vantage
 from snowshed.schemas.sketch import RELATIVE_ERROR, LatencySketch
-from snowshed.streams.edges import CalleeState, TimingColumns, TimingFold
+from snowshed.streams.edges import CalleeState, EdgeState, TimingColumns, TimingFold
+from snowshed.streams.edges.baseline import LEARNED, Baseline, learned
 from snowshed.streams.edges.layout import COLUMNS
+from snowshed.streams.edges.queueing import queue_limit
+from snowshed.streams.edges.table import STATUSES
 from snowshed.streams.folding import Batch, Emission, Message
 from snowshed.streams.policy import Policy, ServicePolicy
 
@@ -171,17 +176,18 @@ def test_callees_of_different_domains_are_observed_apart() -> None:
 def test_the_baseline_is_learned_and_then_frozen_while_the_edge_is_anomalous() -> None:
     partition = Partition()
     now = trained(partition)
-    before = partition.state["api"].edges[0].baseline
-    assert (before.first_rate, before.ok_ratio) == (50.0, 1.0)
+    before = partition.state["api"].table
+    assert (before.first_rate, before.ok_ratio) == ((50.0,), (1.0,))
     for second in range(1, 6):
         seen = healths(partition.step(now + second, [report(ok=10.0, seconds=1.0)]))
         assert [item.status for item in seen if item.since == item.observed_at] == (
             [EdgeStatus.OVERLOADED] if second == 1 else []
         )
-    assert partition.state["api"].edges[0].baseline == before
+    after = partition.state["api"].table
+    assert all(getattr(after, name) == getattr(before, name) for name in LEARNED)
     (back,) = healths(partition.step(now + 6, [report(first=55.0)]))
     assert (back.status, back.since) == (EdgeStatus.OK, now + 6)
-    assert partition.state["api"].edges[0].baseline.first_rate > 50.0
+    assert partition.state["api"].table.first_rate[0] > 50.0
 
 
 @pytest.mark.parametrize(
@@ -203,14 +209,14 @@ def test_an_edge_is_judged_against_its_baseline(batch: TimingBatch, status: Edge
     partition = Partition()
     now = trained(partition)
     partition.step(now + 1, [batch])
-    assert partition.state["api"].edges[0].status is status
+    assert STATUSES[partition.state["api"].table.status[0]] is status
 
 
 def test_one_wild_window_teaches_no_more_than_double() -> None:
     partition = Partition()
     now = trained(partition)
     partition.step(now + 1, [report(first=5000.0)])
-    assert partition.state["api"].edges[0].baseline.first_rate == pytest.approx(50.0 + 0.05 * 50.0)
+    assert partition.state["api"].table.first_rate[0] == pytest.approx(50.0 + 0.05 * 50.0)
 
 
 def test_thin_traffic_teaches_in_proportion() -> None:
@@ -312,6 +318,48 @@ def test_a_loaded_state_equals_the_dumped_one() -> None:
     now = trained(partition)
     partition.step(now + 0.5, [report(retries=3.0), report("cron", ok=2.0)])
     value = partition.state["api"]
-    assert partition.fold.load(partition.fold.dump(value)) == value
-    unlearned = replace(value, edges=(replace(value.edges[0], baseline=type(value.edges[0].baseline)(p90=nan)),))
-    assert partition.fold.load(partition.fold.dump(unlearned)) == unlearned
+    assert repr(partition.fold.load(partition.fold.dump(value))) == repr(value)
+    unlearned = replace(value, table=replace(value.table, p90=(nan, nan)))
+    assert repr(partition.fold.load(partition.fold.dump(unlearned))) == repr(unlearned)
+
+
+def test_state_with_one_edge_a_row_is_read() -> None:
+    partition = Partition()
+    trained(partition)
+    value = partition.state["api"]
+    edge = EdgeState(
+        caller=value.table.caller[0],
+        baseline=Baseline(*(getattr(value.table, name)[0] for name in LEARNED)),
+        status=STATUSES[value.table.status[0]],
+        since=value.table.since[0],
+        reported=value.table.reported[0],
+        last_seen=value.table.last_seen[0],
+    )
+    table = b',"table":' + orjson.dumps(value.table)
+    raw = partition.fold.dump(replace(value, edges=(edge,))).replace(table, b"")
+    assert b"table" not in raw
+    assert repr(partition.fold.load(raw)) == repr(value)
+
+
+@given(st.floats(0.0, 1.0), st.one_of(st.just(nan), st.floats(0.0, 1.0)))
+def test_level_1_takes_the_same_queue_for_long_as_level_2(least: float, usual_p90: float) -> None:
+    assert float(np.fmax(usual_p90, least)) == queue_limit(least, usual_p90)
+
+
+numbers = st.one_of(st.just(nan), st.floats(0.0, 1e6))
+
+
+@given(st.lists(st.tuples(numbers, numbers, st.floats(0.0, 100.0), st.floats(0.0, 10.0)), min_size=1, max_size=5))
+def test_baselines_learn_by_column_as_each_would_alone(rows: list[tuple[float, float, float, float]]) -> None:
+    """The formula of one edge, written out."""
+    limits = Policy().edges
+    old, new, attempts, weight = (np.array(column) for column in zip(*rows, strict=True))
+    known = {**dict.fromkeys(("first_rate", "ok_ratio", "p90"), old), "weight": weight}
+    found = learned(known, first_rate=new, ok_ratio=new, p90=new, attempts=attempts, policy=limits)
+    for number, (before, seen, calls, learning) in enumerate(rows):
+        share = min(calls / limits.minimum_attempts, 1.0)
+        believed = learning >= limits.learning_windows
+        step = share * limits.learning_rate if believed else share / (learning + share) if share else 0.0
+        bounded = min(max(seen, before / 2), before * 2) if believed else seen
+        moved = seen if isnan(before) else before if isnan(seen) else before + step * (bounded - before)
+        assert repr(float(found["p90"][number])) == repr(moved if share else before)

@@ -168,7 +168,7 @@ def test_duplicates_and_late_beats_change_nothing_but_how_late_beats_have_been(
     run(messy, "a", 1, 12)
     now = START + 6.02
     assert messy.step(now, [(now, beat("a", number)) for number in [*order, *again]]) == ()
-    assert messy.state["a"]._replace(lateness=0.0) == clean.state["a"]
+    assert messy.state["a"]._replace(lateness=0.0, straggling=0.0) == clean.state["a"]
 
 
 def test_a_node_whose_beats_come_late_is_convicted_later_by_as_much() -> None:
@@ -239,6 +239,50 @@ def test_silence_counts_for_less_the_worse_the_node_feels(score: float, limit: f
         partition.step(now, [(now, replace(beat("a", number), local_health=score))])
     seen = watch(partition, START + 9.5, START + 13.0, 0.01)
     assert next(at for at, _, status in seen if status == "suspect") == pytest.approx(limit, abs=0.02)
+
+
+def test_a_node_whose_beats_often_come_late_is_not_suspected_for_it_and_convicted_no_later() -> None:
+    partition = Partition(round_trip=True)
+    suspected: list[int] = []
+    for number in range(1, 400):
+        now = START + number * 0.5 + 0.01
+        # Of twenty beats two are lost for a while, the first of which arrives with the two that follow.
+        due = [] if number % 20 in {0, 1} else [beat("a", number)]
+        late = [beat("a", number - 2)] if number % 20 == 2 and number > 20 else []
+        seen = partition.statuses(partition.step(now, [(now, one) for one in (*late, *due)]))
+        suspected += [number for _, status in seen if status == "suspect"]
+    assert suspected in ([], [21])
+    seen_after = watch(partition, START + 399 * 0.5, START + 399 * 0.5 + 10.0)
+    moments = {status: at for at, _, status in seen_after}
+    assert 2.0 <= moments["dead"] - moments["suspect"] < 2.4
+    assert moments["suspect"] > 1.2
+
+
+def test_a_lone_straggler_does_not_put_suspicion_off() -> None:
+    usual, once = Partition(), Partition()
+    for partition, stray in ((usual, False), (once, True)):
+        run(partition, "a", 1, 210)
+        if stray:
+            now = START + 105.02
+            partition.step(now, [(now, beat("a", 199))])
+        run(partition, "a", 211, 560)
+    # In reverse, because a suspicion that lasts is reported again.
+    first, second = (
+        {status: at for at, _, status in reversed(watch(one, START + 280.0, START + 295.0))} for one in (usual, once)
+    )
+    assert second["suspect"] == first["suspect"]
+    assert second["dead"] > first["dead"] + 1.0
+
+
+def test_a_conviction_does_not_wait_for_the_looks_between() -> None:
+    moments: list[float] = []
+    for period in (0.05, 0.49):
+        partition = Partition()
+        run(partition, "a", 1, 20)
+        moments.append(
+            next(at for at, _, status in watch(partition, START + 10.0, START + 16.0, period) if status == "dead")
+        )
+    assert moments[1] - moments[0] <= 0.25
 
 
 def test_a_late_detector_doubts_itself_first() -> None:

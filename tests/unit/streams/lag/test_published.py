@@ -197,6 +197,16 @@ def test_the_state_of_a_quorum_is_published_when_it_changes_and_every_so_often()
     assert told(30.0) == [("unknown", -2.0, LagStatus.UNKNOWN)]
 
 
+def test_who_is_inside_a_quorum_is_published_until_it_falls_silent() -> None:
+    partition = Partition()
+
+    def inside(at: float, *answers: tuple[float, Record]) -> list[tuple[str, ...]]:
+        return [lag.inside for lag in lags(partition.step(START + at, list(answers)), "quorum")]
+
+    assert inside(0, _answers(START, "leader", "follower", "none", in_sync=2.0)) == [("z1", "z2")]
+    assert inside(30.0) == [()]
+
+
 def test_a_leader_of_an_older_term_is_no_second_leader() -> None:
     _, answers = _answers(START, "leader", "leader", "follower")
     assert isinstance(answers, QuorumAnswers)

@@ -37,19 +37,19 @@ def test_tables_lists_enums_and_whole_numbers_are_read() -> None:
     ("mapping", "key"),
     [
         ({"retries": {}}, r"policy\.retries is not a setting"),
-        ({"retry": {"bugdet": 0.1}}, r"policy\.retry\.bugdet is not a setting"),
+        ({"retry": {"bugdet": 0.1}}, r"policy\.retry\.bugdet is not a setting: did you mean budget\?"),
         ({"retry": 3}, r"policy\.retry must be a table"),
         ({"retry": {"budget": "much"}}, r"policy\.retry\.budget must be a number"),
         ({"retry": {"budget": True}}, r"policy\.retry\.budget must be a number"),
         ({"retry": {"budget": -0.1}}, r"policy\.retry\.budget must be finite and not negative"),
         ({"retry": {"budget": float("nan")}}, r"policy\.retry\.budget must be finite"),
-        ({"retry": {"attempt_cap": 2.5}}, r"policy\.retry\.attempt_cap must be a number"),
+        ({"retry": {"attempt_cap": 2.5}}, r"policy\.retry\.attempt_cap must be a whole number"),
         ({"decisions": {"mode": "maybe"}}, r"policy\.decisions\.mode must be one of 'enforce', 'shadow'"),
         ({"overload": {"clean": 3}}, r"policy\.overload\.clean must be a list"),
         ({"overload": {"clean": [1, "x"]}}, r"policy\.overload\.clean\[1\] must be a number"),
-        ({"services": {"a": {"protected": 1}}}, r"policy\.services\.a\.protected must be a bool"),
+        ({"services": {"a": {"protected": 1}}}, r"policy\.services\.a\.protected must be true or false"),
         ({"services": []}, r"policy\.services must be a table"),
-        ({"default_domain": 7}, r"policy\.default_domain must be a str"),
+        ({"default_domain": 7}, r"policy\.default_domain must be a string"),
     ],
 )
 def test_a_wrong_key_or_value_is_named_by_its_dotted_path(mapping: dict[str, object], key: str) -> None:

@@ -78,6 +78,15 @@ def test_two_leaders_of_one_term_are_a_split_and_of_two_terms_are_a_stale_view()
     assert (health.leaders, health.stale, health.status) == (("b",), ("a",), QuorumStatus.CRITICAL)
 
 
+def test_those_inside_the_majority_are_its_one_leader_and_who_follows_it() -> None:
+    led = [said("a", Role.LEADER), said("b", Role.FOLLOWER, leader="a"), said("c", Role.FOLLOWER, leader="e")]
+    assert judged(THREE, *led).inside == ("a", "b")
+    assert judged(FIVE, *led).inside == (), "two of five are no majority"
+    assert judged(FIVE, said("a", Role.LEADER, in_sync=3), said("d", Role.NONE)).inside == ("a",)
+    assert judged(THREE, said("a", Role.LEADER), said("b", Role.LEADER), said("c", Role.FOLLOWER)).inside == ()
+    assert judged(THREE, said("b", Role.FOLLOWER), said("c", Role.FOLLOWER)).inside == ()
+
+
 def test_an_old_answer_counts_for_nothing() -> None:
     health = judged(THREE, said("a", Role.LEADER, at=NOW - 10), said("b", Role.FOLLOWER))
     assert (health.status, health.stale) == (QuorumStatus.UNKNOWN, ("a",))

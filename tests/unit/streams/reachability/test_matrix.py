@@ -42,6 +42,29 @@ def test_a_service_that_nobody_reaches_any_more_is_dead_and_no_partition() -> No
     assert partitions(matrix("ab ba", "ac bc")) == ()
 
 
+def test_two_that_a_chain_of_others_joins_are_a_partial_partition_too() -> None:
+    (cut,) = partitions(matrix("wa wb bf", "af"))
+    assert (cut.kind, cut.near, cut.far, cut.witness) == (PartitionKind.PARTIAL, ("a",), ("f",), "")
+
+
+def test_one_cut_link_between_two_groups_is_enough_where_its_far_end_answers_others() -> None:
+    (cut,) = partitions(matrix("wa jb", "ab"))
+    assert (cut.kind, cut.near, cut.far) == (PartitionKind.COMPLETE, ("b", "j"), ("a", "w"))
+
+
+def test_the_only_caller_proves_nothing_until_the_far_end_says_that_it_hears_nothing() -> None:
+    links = matrix("wa", "ab")
+    assert partitions(links) == ()
+    (cut,) = partitions(links, unheard={("a", "b")})
+    assert (cut.kind, cut.near, cut.far) == (PartitionKind.COMPLETE, ("a",), ("b",))
+
+
+def test_answers_that_are_lost_are_a_one_way_partition_whoever_else_calls() -> None:
+    for links in (matrix("wa", "ab"), matrix("wa wb", "ab"), matrix("", "ab cb")):
+        (cut,) = partitions(links, unanswered={("a", "b")})
+        assert (cut.kind, cut.near, cut.far) == (PartitionKind.ONE_WAY, ("a",), ("b",))
+
+
 def test_without_traffic_nothing_is_known() -> None:
     assert partitions({}) == ()
     assert partitions(matrix("", "ab")) == ()
@@ -55,7 +78,8 @@ def test_every_cut_is_made_of_expected_links_that_fail_and_no_link_is_told_twice
     assert all(links[link] is False for link in told)
     for cut in found:
         assert not set(cut.near) & set(cut.far)
-        if cut.kind is PartitionKind.PARTIAL:
+        if cut.witness:
+            assert cut.kind is PartitionKind.PARTIAL
             for side in (*cut.near, *cut.far):
                 assert links.get((cut.witness, side)) or links.get((side, cut.witness))
 

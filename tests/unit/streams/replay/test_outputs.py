@@ -122,6 +122,13 @@ def test_compaction_does_not_explain_that_the_last_record_of_a_key_is_missing(le
     assert [difference.kind for difference in found(check)] == [Kind.MISSING]
 
 
+def test_a_letter_of_a_notice_that_could_not_be_delivered_is_no_output(ledger: Ledger) -> None:
+    [(topic, partition, letter)] = [placed for placed in NIGHT.outputs if placed[0] == "dead-letters"]
+    told = with_headers(letter, ce_source="/snowshed/notifier", ce_id="notices-0-1")
+    check = looked(ledger, [*NIGHT.outputs, (topic, partition, told)])
+    assert (check.equal, found(check)) == (6, [])
+
+
 def test_what_is_older_than_a_topics_first_record_has_expired(ledger: Ledger) -> None:
     check = looked(ledger, NIGHT.outputs[3:], low=17)
     assert (check.expired, found(check)) == (3, [])

@@ -126,6 +126,18 @@ def test_the_verdict_stands_until_calls_have_been_answered_for_some_seconds() ->
     assert said[-1].verdict is Verdict.STABLE
 
 
+def test_calls_that_a_brake_refuses_are_no_failures_while_what_it_admits_is_answered() -> None:
+    shed = replace(SOUND, ok=55.0, completions=55.0, rejected=45.0)
+    assert {one.verdict for one in script((5, SOUND), (30, shed))} == {Verdict.STABLE}
+    surge = replace(SURGE, ok=55.0, completions=55.0, rejected=SURGE.attempts - 55.0)
+    assert Verdict.METASTABLE not in [one.verdict for one in script((5, SOUND), (5, surge), (30, shed))]
+
+
+def test_what_is_admitted_and_fails_is_metastable_however_much_is_refused() -> None:
+    shed = replace(STUCK, first=100.0, attempts=250.0, rejected=50.0)
+    assert script((5, SOUND), (20, shed))[-1].verdict is Verdict.METASTABLE
+
+
 def test_the_hold_is_three_of_the_clients_time_outs() -> None:
     patient = replace(STUCK, p99=6.0)
     verdicts = [one.verdict for one in script((5, SOUND), (30, patient))]

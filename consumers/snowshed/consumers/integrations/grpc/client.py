@@ -45,6 +45,8 @@ class GuardClientInterceptor(
 ):
     """Refuses calls of a channel with `Rejected` before they are sent; the propagation context travels in metadata.
 
+    A call's time-out is cut to what its permit allows: the decided time-out and the time left.
+
     Args:
         guard: the guard of the service behind the channel.
         caller: the service that calls.
@@ -60,7 +62,7 @@ class GuardClientInterceptor(
         metadata = metadata_with(client_call_details.metadata, self._caller)
         details = _Details(
             client_call_details.method,
-            client_call_details.timeout,
+            _least(client_call_details.timeout, permit.timeout),
             metadata,
             client_call_details.credentials,
             client_call_details.wait_for_ready,
@@ -101,12 +103,17 @@ class _Async:
         metadata = grpc.aio.Metadata(*metadata_with(details.metadata, self._caller))
         with ExitStack() as undo:
             undo.callback(permit.ignored)
-            call = await continuation(details._replace(metadata=metadata), request)
+            timeout = _least(details.timeout, permit.timeout)
+            call = await continuation(details._replace(metadata=metadata, timeout=timeout), request)
             undo.pop_all()
         watch = asyncio.ensure_future(_watch(permit, call))
         self._watches.add(watch)  # the event loop alone does not keep a task
         watch.add_done_callback(self._watches.discard)
         return call
+
+
+def _least(given: float | None, allowed: float | None) -> float | None:
+    return min((one for one in (given, allowed) if one is not None), default=None)
 
 
 async def _watch(permit: Permit, call: Any) -> None:

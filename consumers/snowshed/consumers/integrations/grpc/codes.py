@@ -28,7 +28,7 @@ EXEMPT_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection
 
 _FOREVER = 1e6  # what a threaded server calls no deadline is hundreds of years
 _PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"
-_OVERLOADED = frozenset({"RESOURCE_EXHAUSTED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
+_OVERLOADED = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 _FAILED = frozenset({"UNKNOWN", "INTERNAL", "DATA_LOSS", "UNIMPLEMENTED"})
 _NEVER_RETRY = frozenset({Brake.RETRY, Brake.ATTEMPTS})
 _BY_NUMBER: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
@@ -42,10 +42,12 @@ def settle(permit: Permit, code: grpc.StatusCode | int | None) -> None:
         code: how it ended, also as asyncio servers give it; None stands for success.
     """
     name = "OK" if code is None else (_BY_NUMBER[code] if isinstance(code, int) else code).name
-    if name in _OVERLOADED:
+    if name == "RESOURCE_EXHAUSTED":
+        permit.refused()
+    elif name in _OVERLOADED:
         permit.dropped()
     elif name in _FAILED:
-        permit.ignored()
+        permit.failed()
     else:
         permit.succeeded()
 

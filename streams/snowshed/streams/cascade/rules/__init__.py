@@ -13,6 +13,7 @@ from snowshed.streams.cascade.rules import (
     blindness,
     capacity_loss,
     cascade,
+    consistency,
     consumer_group,
     gray_failure,
     metastable,
@@ -39,6 +40,7 @@ class Rule:
 
 RULES: Mapping[IncidentKind, Rule] = {
     IncidentKind.NODE_FAILED: Rule(node_failed.RULE, node_failed.judge, node_failed.ending),
+    IncidentKind.DIVIDED: Rule(consistency.RULE, consistency.judge, consistency.ending),
     IncidentKind.REPLICA_LAG: Rule(replica_lag.RULE, replica_lag.judge, replica_lag.ending),
     IncidentKind.CONSUMER_GROUP: Rule(consumer_group.RULE, consumer_group.judge, consumer_group.ending),
     IncidentKind.QUORUM: Rule(quorum.RULE, quorum.judge, quorum.ending),

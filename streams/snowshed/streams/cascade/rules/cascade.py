@@ -92,7 +92,11 @@ def _finding(board: Board, scene: _Scene, policy: Policy, now: float) -> Finding
     }
     path = worst_path(factors)
     victims = _victims(board, scene, policy)
-    causes = triggers(Scene(scene.onsets, scene.edges, board.services), policy)
+    held = board.cases.get((IncidentKind.CASCADE, scene.domain))
+    began = min(scene.onsets.values())
+    if held is not None:
+        began = min(began, held.incident.opened_at)
+    causes = triggers(Scene(scene.onsets, scene.edges, board.services, began), policy)
     first = board.services[next(iter(scene.onsets))]
     at, place = first.observed_at, first.place
     evidence = [

@@ -1,20 +1,25 @@
 """A service beats and yet fails its callers: a gray failure.
 
 At least two callers must see errors of its own or time-outs in far more than the usual share of their calls, for two
-windows. One complaining caller proves nothing: it may be the caller, or the path. A service that merely waits for
-another bad one, or whose queue is long, has a plainer explanation and is left to it.
+windows. One complaining caller proves nothing: it may be the caller, or the path. Where it is the only one, what the
+service itself shows must say so: errors that it answered with, or a queue of its own. A service that merely waits for
+another bad one, or whose queue is long, has a plainer explanation and is left to it; unless the median call is as fast
+as ever, for then only some of its nodes have that queue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from snowshed.schemas.records import Cause, IncidentKind, Liveness
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
+from snowshed.streams.cascade.gathering import is_thin
+from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rules.overload import culprits
-from snowshed.streams.cascade.views import EdgeView, NodeView, Streak, extended
+from snowshed.streams.cascade.views import EdgeView, NodeView, Streak, extended, queues
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import HealthPolicy, Policy
@@ -24,6 +29,8 @@ __all__ = ["RULE", "ending", "judge", "noted"]
 RULE = "gray-failure/1"
 
 _CONFIDENCE = 0.8
+_CLEAN = 5.0
+"""Seconds without complaints that end it: one bad node among several shows by fits and starts."""
 _CURRENT = 3.0
 """Seconds after which an edge's newest window no longer speaks of the present."""
 
@@ -39,17 +46,32 @@ def noted(streak: Streak, window: EdgeWindow, baseline: Baseline, *, now: float,
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
-    """Services whose nodes all beat and whose callers complain together."""
+    """Services whose nodes all beat and whose callers complain together, or that are themselves evidence enough."""
     nodes: dict[str, list[NodeView]] = {}
     for view in board.nodes.values():
         nodes.setdefault(view.health.service, []).append(view)
     for service, edges in board.callees.items():
-        beating = nodes.get(service, [])
-        if not beating or any(view.health.status is not Liveness.ALIVE for view in _present(beating)):
+        beating = _present(nodes.get(service, []))
+        if not beating or any(view.health.status is not Liveness.ALIVE for view in beating):
             continue
-        complaining = [edge for edge in edges if edge.failing.windows > 1 and now < edge.observed_at + _CURRENT]
-        if len(complaining) >= policy.health.confirmations and _own(board, service, policy):
+        current = [edge for edge in edges if now < edge.observed_at + _CURRENT]
+        complaining = [edge for edge in current if edge.failing.windows > 1 and _counts(edge, policy)]
+        if complaining and _shows(board, service, complaining, current, policy):
             yield _finding(service, complaining, beating, policy)
+        elif board.is_open(IncidentKind.GRAY_FAILURE, service):
+            recent = [edge for edge in current if now < edge.failing.last + _CLEAN and _counts(edge, policy)]
+            if recent:
+                yield replace(_finding(service, recent, beating, policy), acute=False)
+
+
+def _counts(edge: EdgeView, policy: Policy) -> bool:
+    return not is_on_the_way(edge, policy.overload)
+
+
+def _shows(board: Board, service: str, complaining: list[EdgeView], current: list[EdgeView], policy: Policy) -> bool:
+    nodes = sum(view.health.service == service for view in board.nodes.values())
+    partly = nodes > 1 and _partly(complaining)
+    return _confirmed(complaining, current, policy, partly=partly) and _own(board, service, policy, partly=partly)
 
 
 def ending(board: Board, case: Case) -> Ending:
@@ -67,10 +89,28 @@ def _present(views: list[NodeView]) -> list[NodeView]:
     return [view for view in views if view.health.status is not Liveness.LEFT]
 
 
-def _own(board: Board, service: str, policy: Policy) -> bool:
-    """Whether neither a long queue nor another bad service explains it."""
-    queues = any(edge.window.queue_delay_mean > policy.overload.queue_delay for edge in board.callees.get(service, ()))
-    return not queues and not culprits(board, service, policy)
+def _partly(edges: list[EdgeView]) -> bool:
+    """Whether most callers find the median call as fast as ever: some of its nodes are bad, and others are not."""
+    calls = sum(edge.judged.attempts for edge in edges)
+    fine = sum(edge.judged.attempts for edge in edges if edge.judged.p50 <= edge.baseline.p90)
+    return 2.0 * fine > calls
+
+
+def _confirmed(complaining: list[EdgeView], current: list[EdgeView], policy: Policy, *, partly: bool) -> bool:
+    """Whether it is no single caller's own trouble: several say so, or all do and the service itself shows it."""
+    if len(complaining) >= policy.health.confirmations:
+        return True
+    if any(edge not in complaining and not is_thin(edge.judged, policy.overload) for edge in current):
+        return False
+    answered = sum(edge.judged.error_local for edge in complaining)
+    failed = sum(_failed(edge.judged) for edge in complaining)
+    return 2.0 * answered > failed or (partly and any(queues(edge, policy.overload) for edge in complaining))
+
+
+def _own(board: Board, service: str, policy: Policy, *, partly: bool) -> bool:
+    """Whether neither a long queue of all its nodes nor another bad service explains it."""
+    queued = any(queues(edge, policy.overload) for edge in board.callees.get(service, ()))
+    return (partly or not queued) and not culprits(board, service, policy)
 
 
 def _failed(window: EdgeWindow) -> float:
@@ -101,4 +141,4 @@ def _finding(service: str, edges: list[EdgeView], nodes: list[NodeView], policy:
 
 
 def _share(edge: EdgeView) -> float:
-    return _failed(edge.window) / max(edge.window.attempts - edge.window.rejected, 1.0)
+    return _failed(edge.judged) / max(edge.judged.attempts - edge.judged.rejected, 1.0)

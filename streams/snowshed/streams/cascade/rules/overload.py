@@ -8,16 +8,23 @@ it waits for another bad one, with a short queue of its own, is a victim: its in
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isnan, nan, sqrt
 
 from snowshed.schemas.records import Cause, DecisionKind, Evidence, IncidentKind, ScopeKind
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding, Setting
+from snowshed.streams.cascade.gathering import is_thin
+from snowshed.streams.cascade.harm import harmed
+from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rules.retry_amplification import budget
 from snowshed.streams.cascade.throttle import Situation, Throttle
-from snowshed.streams.cascade.views import EdgeView, Streak, extended
+from snowshed.streams.cascade.triggers import descent, lost
+from snowshed.streams.cascade.views import EdgeView, Streak, extended, queues
+from snowshed.streams.causes.attribution import best, shares
 from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.edges.queueing import queue_limit
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import OverloadPolicy, Policy
 from snowshed.streams.stability.course import STABLE, Verdict
@@ -38,7 +45,7 @@ _CURRENT = 3.0
 
 def excess(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> float:
     """The worst signal over its limit: above 1 is bad, below `exit_ratio` clear; 0 for a window too thin to judge."""
-    if _thin(window, policy):
+    if is_thin(window, policy):
         return 0.0
     signals = [signal for _, signal, _ in _signals(window, baseline, policy)]
     return max(signals, default=0.0)
@@ -46,43 +53,55 @@ def excess(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> fl
 
 def noted(streak: Streak, window: EdgeWindow, value: float, *, now: float, policy: OverloadPolicy) -> Streak:
     """The streak of bad windows after one with this excess; a short one too thin to judge leaves it as it is."""
-    if window.span < _FULL_SPAN and _thin(window, policy):
+    if window.span < _FULL_SPAN and is_thin(window, policy):
         return streak
     return extended(streak, bad=value > 1.0, clear=value < policy.exit_ratio, span=window.span, now=now)
 
 
 def situation(board: Board, callee: str, policy: Policy, now: float) -> Situation:
     """What the edges into a callee show now, put together."""
-    limits = policy.overload
+    limits, standing = policy.overload, board.services.get(callee)
     edges = [edge for edge in board.callees.get(callee, ()) if now < edge.observed_at + _CURRENT]
-    bad = [edge for edge in edges if edge.overloaded.lasts(limits.hold) and edge.excess > 1.0]
-    busy = [edge for edge in edges if edge.window.attempts >= limits.minimum_attempts]
+    bad = [
+        edge
+        for edge in edges
+        if edge.overloaded.lasts(limits.hold) and edge.excess > 1.0 and not is_on_the_way(edge, limits)
+    ]
+    busy = [edge for edge in edges if not is_thin(edge.judged, limits)]
+    first = sum(edge.window.first for edge in edges)
     attempts = sum(edge.window.attempts for edge in edges)
     rejected = sum(edge.window.rejected for edge in edges)
+    ok = sum(edge.window.ok for edge in edges)
+    errors = sum(edge.window.error_local + edge.window.error_downstream for edge in edges)
+    completions = sum(edge.window.completions for edge in edges)
     delays = [edge.window.queue_delay_mean for edge in edges if not isnan(edge.window.queue_delay_mean)]
     domain = edges[0].domain if edges else policy.domain_of(callee)
     waits = culprits(board, callee, policy)
-    standing = board.services.get(callee)
     judgement = standing.judgement if standing else STABLE
     usual_rate = sum(_usual_rate(edge) for edge in edges)
     return Situation(
         callee=callee,
         domain=domain,
-        overloaded=any(_queues(edge, limits) for edge in bad) or (bool(bad) and 2 * len(bad) >= len(busy)),
+        overloaded=any(queues(edge, limits) for edge in bad) or (bool(bad) and 2 * len(bad) >= len(busy)),
         clear=all(edge.excess < limits.exit_ratio for edge in edges),
         excess=max((edge.excess for edge in edges), default=0.0),
         reject_ratio=rejected / attempts if attempts else 0.0,
         usual_rate=usual_rate,
         reporters=sum(edge.window.reporters for edge in edges),
         observed_at=max((edge.observed_at for edge in edges), default=now),
-        may_cut=not policy.protects(callee) and not waits,
+        may_cut=not policy.protects(callee) and not waits and _harms(board, callee, bad, policy),
         pressed=_pressed(edges, max(usual_rate, standing.peak) if standing else usual_rate, policy),
         queue_delay=max(delays, default=nan),
-        ok_share=sum(edge.window.ok for edge in edges) / max(attempts - rejected, 1.0),
+        ok_share=ok / max(attempts - rejected, 1.0),
+        goodput=_portion(ok, first),
+        amplification=attempts / first if first else 1.0,
+        useful=_portion(ok, completions),
+        balance=(attempts - rejected - errors) / completions if completions > 0.0 else 1.0,
         trigger=_trigger(board, domain, callee),
         metastable=judgement.verdict is Verdict.METASTABLE and not waits,
         effect=judgement.effect,
         capacity=standing.throughput if standing else nan,
+        timeout=_timeout(callee, edges, policy),
         cold=judgement.cold >= policy.metastable.cold,
     )
 
@@ -90,7 +109,7 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
 def culprits(board: Board, callee: str, policy: Policy) -> list[EdgeView]:
     """Bad edges that the callee itself calls out on, worst first; none while its own queue is long."""
     limits = policy.overload
-    if any(_queues(edge, limits) for edge in board.callees.get(callee, ())):
+    if any(queues(edge, limits) for edge in board.callees.get(callee, ())):
         return []
     outward = [
         edge
@@ -119,7 +138,15 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     for callee, throttle in board.throttles.items():
         edges = board.callees.get(callee, [])
         current = [edge for edge in edges if now < edge.observed_at + _CURRENT]
-        yield _finding(board, throttle, current or edges, policy)
+        bad = [edge for edge in current if edge.overloaded.lasts(policy.overload.hold)]
+        opens = _harms(board, callee, bad, policy)
+        acute = any(edge.excess > 1.0 for edge in bad)
+        yield replace(_finding(board, throttle, current or edges, policy), opens=opens, acute=acute)
+
+
+def _harms(board: Board, callee: str, bad: list[EdgeView], policy: Policy) -> bool:
+    """Whether the overload harms somebody, or has done so since it began."""
+    return board.is_open(IncidentKind.OVERLOAD, callee) or harmed(bad, board.services.get(callee), policy)
 
 
 def ending(board: Board, case: Case) -> Ending:
@@ -132,8 +159,8 @@ def _signals(
     window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy
 ) -> Iterator[tuple[str, float, tuple[float, float, str]]]:
     if not isnan(window.queue_delay_mean):
-        values = (window.queue_delay_mean, policy.queue_delay, "s")
-        yield "mean queue delay", window.queue_delay_mean / policy.queue_delay, values
+        limit = queue_limit(policy.queue_delay, baseline.p90)
+        yield "mean queue delay", window.queue_delay_mean / limit, (window.queue_delay_mean, limit, "s")
     slow = policy.latency_factor * baseline.p90
     if slow > 0.0 and not isnan(window.p90):
         yield "p90 latency", window.p90 / slow, (window.p90, slow, "s")
@@ -142,18 +169,26 @@ def _signals(
         yield "success ratio", (1.0 - window.ok_ratio) / (1.0 - failing), (window.ok_ratio, failing, "ratio")
 
 
-def _thin(window: EdgeWindow, policy: OverloadPolicy) -> bool:
-    # Urgent windows are a fraction of a second long and need only that fraction of the calls.
-    return window.attempts - window.rejected < policy.minimum_attempts * min(_FULL_SPAN, window.span)
-
-
-def _queues(edge: EdgeView, policy: OverloadPolicy) -> bool:
-    return edge.window.queue_delay_mean > policy.queue_delay
-
-
 def _worst(edge: EdgeView) -> tuple[float, str]:
     """Sort key: the edge with the largest excess first."""
     return -edge.excess, edge.name
+
+
+def _timeout(callee: str, edges: list[EdgeView], policy: Policy) -> float | None:
+    """A half more than the usual 99th percentile, and the queue delay that is no trouble yet; None where it hurts.
+
+    A callee that goes on with calls that nobody waits for does only more useless work when its callers give up early.
+    """
+    named = policy.services.get(callee)
+    usual = max((edge.baseline.p90 for edge in edges if not isnan(edge.baseline.p90)), default=nan)
+    if named is None or not named.drops_expired or isnan(usual):
+        return None
+    return policy.control.timeout * policy.control.tail * usual + queue_limit(policy.overload.queue_delay, usual)
+
+
+def _portion(part: float, whole: float) -> float:
+    """1 where nothing is known of the whole."""
+    return min(part / whole, 1.0) if whole > 0.0 else 1.0
 
 
 def _usual_rate(edge: EdgeView) -> float:
@@ -165,7 +200,6 @@ def _finding(board: Board, throttle: Throttle, edges: list[EdgeView], policy: Po
     callee = throttle.callee
     blamed = culprits(board, callee, policy)
     worst = sorted(edges, key=_worst)[:_SHOWN]
-    causes = [Cause(name=edge.window.callee, score=1.0 / (rank + 1)) for rank, edge in enumerate(blamed[:3])]
     because = f" because it waits for {blamed[0].window.callee}" if blamed else ""
     evidence = tuple(item for edge in worst for item in _evidence(edge, policy.overload))
     return Finding(
@@ -176,15 +210,27 @@ def _finding(board: Board, throttle: Throttle, edges: list[EdgeView], policy: Po
         severity="critical" if throttle.level > 1 else "warning",
         summary=_summary(callee, because, worst, policy.overload),
         members=(callee, *(edge.window.caller for edge in edges)),
-        causes=tuple(causes) or (Cause(name=callee, score=1.0),),
+        causes=_causes(board, callee, policy),
         evidence=evidence,
         confidence=_CONFIDENCE,
         settings=tuple(_settings(board, throttle, policy)),
     )
 
 
+def _causes(board: Board, callee: str, policy: Policy) -> tuple[Cause, ...]:
+    """Where its excess comes from: itself, or who is furthest down the way on which most of it is passed on."""
+    way = shares(descent(board.callees, board.callers, callee))
+    named: dict[str, tuple[float, str]] = {}
+    for name, share in way.items():
+        edges = board.callees.get(name, []) if name != callee else []
+        paths = lost(edges, policy)
+        named |= dict.fromkeys([edge.name for edge in paths] or [name], (share, ""))
+    ranked = best(named, _SHOWN)
+    return tuple(Cause(name=name, score=score) for name, score, _ in ranked) or (Cause(name=callee, score=1.0),)
+
+
 def _evidence(edge: EdgeView, policy: OverloadPolicy) -> Iterator[Evidence]:
-    for name, _, (value, limit, unit) in _signals(edge.window, edge.baseline, policy):
+    for name, _, (value, limit, unit) in _signals(edge.judged, edge.baseline, policy):
         yield edge.place.evidence(f"{name} of {edge.name}", value, limit, unit, edge.observed_at)
 
 
@@ -192,7 +238,7 @@ def _summary(callee: str, because: str, edges: list[EdgeView], policy: OverloadP
     signals = [
         (signal, f"{name} of {edge.name} is {value:.3g} {unit} against a limit of {limit:.3g}")
         for edge in edges
-        for name, signal, (value, limit, unit) in _signals(edge.window, edge.baseline, policy)
+        for name, signal, (value, limit, unit) in _signals(edge.judged, edge.baseline, policy)
     ]
     worst, said = max(signals, default=(0.0, ""))
     if worst > 1.0:
@@ -216,6 +262,8 @@ def _settings(board: Board, throttle: Throttle, policy: Policy) -> Iterator[Sett
         rule="degrade/1",
         reason=f"{reason}: degrade level {throttle.level}",
         degrade_level=throttle.level,
+        features_off=policy.features_off(callee, throttle.level),
+        timeout=throttle.timeout,
     )
     if throttle.p_reject > 0.0:
         yield _breaker(throttle)

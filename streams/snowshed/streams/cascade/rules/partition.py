@@ -2,6 +2,8 @@
 
 A link is in the matrix where at least `HealthPolicy.partition_calls` calls a window are made on it. It is cut when none
 of them has succeeded for two windows. Heartbeats say which services live: the silence of a dead one is no partition.
+Where the callee reports what it serves, its own view tells lost requests (it lives and hears nothing of this caller)
+from lost answers (it finishes the calls in time, and the caller hears of none), whoever else calls it.
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from snowshed.schemas.records import Cause, IncidentKind, Liveness
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
+from snowshed.streams.cascade.paths import is_heard, is_unanswered, is_unheard
 from snowshed.streams.cascade.views import EdgeView, Streak, extended
 from snowshed.streams.edges.window import EdgeWindow
-from snowshed.streams.policy import HealthPolicy, Policy
+from snowshed.streams.policy import HealthPolicy, OverloadPolicy, Policy
 from snowshed.streams.reachability import Link, Partition, PartitionKind, partitions
 
-__all__ = ["RULE", "ending", "judge", "noted"]
+__all__ = ["RULE", "ending", "is_expected", "judge", "noted"]
 
 RULE = "partition/1"
 
@@ -33,21 +36,52 @@ _CURRENT = 3.0
 
 def noted(streak: Streak, window: EdgeWindow, *, now: float, policy: HealthPolicy) -> Streak:
     """The streak of windows in which calls were made and none succeeded, after one more."""
-    expected = window.attempts - window.rejected >= policy.partition_calls * min(window.span, 1.0)
-    return extended(streak, bad=expected and not window.ok, clear=window.ok > 0.0, span=window.span, now=now)
+    bad = is_expected(window, policy) and not window.ok
+    return extended(streak, bad=bad, clear=window.ok > 0.0, span=window.span, now=now)
+
+
+def is_expected(window: EdgeWindow, policy: HealthPolicy) -> bool:
+    """Whether so many calls were made that their silence means something."""
+    return window.attempts - window.rejected >= policy.partition_calls * min(window.span, 1.0)
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """The cuts of each domain."""
-    dead = {view.health.service for view in board.nodes.values() if view.health.status is Liveness.DEAD}
+    dead, living = _liveness(board)
     domains: dict[str, dict[Link, EdgeView]] = {}
     for edges in board.callees.values():
         for edge in edges:
             if now < edge.observed_at + _CURRENT and edge.window.callee not in dead:
                 domains.setdefault(edge.domain, {})[edge.window.caller, edge.window.callee] = edge
-    for domain, edges_by_link in sorted(domains.items()):
-        for cut in partitions(_matrix(edges_by_link, policy.health)):
-            yield _finding(domain, cut, edges_by_link)
+    for domain, links in sorted(domains.items()):
+        matrix = _matrix(links, policy.health)
+        if all(matrix.values()):
+            continue
+        unanswered = {link for link in links if _stays_one_way(board, link, links[link], policy.overload)}
+        unheard = {link for link in links if link[1] in living and is_unheard(links[link])}
+        # Calls that the callee hears and does not answer in time are its own affair.
+        late = {link for link in links if is_heard(links[link])} - unanswered
+        matrix = {link: works for link, works in matrix.items() if works or link not in late}
+        for cut in partitions(matrix, unheard=unheard, unanswered=unanswered):
+            yield _finding(domain, cut, links)
+
+
+def _stays_one_way(board: Board, link: Link, edge: EdgeView, policy: OverloadPolicy) -> bool:
+    """Whether only the answers are lost; what a cut has once been found to be it stays, though retries blur it."""
+    near, far = link
+    if board.is_open(IncidentKind.PARTITION, f"{near}|{far}"):
+        return False
+    return is_unanswered(edge, policy) or (
+        edge.cut.windows > 1 and board.is_open(IncidentKind.PARTITION, f"{near}>{far}")
+    )
+
+
+def _liveness(board: Board) -> tuple[set[str], set[str]]:
+    """Services with a dead node, and those that have nodes, all of which beat."""
+    present = [view.health for view in board.nodes.values() if view.health.status is not Liveness.LEFT]
+    dead = {one.service for one in present if one.status is Liveness.DEAD}
+    silent = {one.service for one in present if one.status is not Liveness.ALIVE}
+    return dead, {one.service for one in present} - silent
 
 
 def ending(board: Board, case: Case) -> Ending:
@@ -58,10 +92,12 @@ def ending(board: Board, case: Case) -> Ending:
 
 def _matrix(edges: Mapping[Link, EdgeView], policy: HealthPolicy) -> Mapping[Link, bool]:
     return {
-        link: not edge.cut.windows > 1
-        for link, edge in edges.items()
-        if edge.cut.windows > 1 or edge.window.ok >= policy.partition_calls * min(edge.window.span, 1.0)
+        link: not edge.cut.windows > 1 for link, edge in edges.items() if edge.cut.windows > 1 or _works(edge, policy)
     }
+
+
+def _works(edge: EdgeView, policy: HealthPolicy) -> bool:
+    return any(one.ok >= policy.partition_calls * min(one.span, 1.0) for one in (edge.window, edge.judged))
 
 
 def _finding(domain: str, cut: Partition, edges: Mapping[Link, EdgeView]) -> Finding:
@@ -101,4 +137,5 @@ def _summary(cut: Partition) -> str:
         case PartitionKind.ONE_WAY:
             return f"Calls from {near} do not arrive at {far}, while those from {far} arrive at {near}."
         case PartitionKind.PARTIAL:
-            return f"Calls from {near} do not arrive at {far}, while {cut.witness} reaches both."
+            witness = f"{cut.witness} reaches both" if cut.witness else "calls among others still join them"
+            return f"Calls from {near} do not arrive at {far}, while {witness}."

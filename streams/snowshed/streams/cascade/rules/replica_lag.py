@@ -1,4 +1,4 @@
-"""A replica is too stale, or nothing is known of it: readers are sent to fresher servers.
+"""A replica is too stale, or nothing is known of it: readers are sent to fresher servers, and writes wait if none is.
 
 A source that stopped writing markers opens an incident too, but nobody is steered away from it.
 """
@@ -6,6 +6,7 @@ A source that stopped writing markers opens an incident too, but nobody is steer
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isnan
 
 from snowshed.schemas.records import (
@@ -19,6 +20,7 @@ from snowshed.schemas.records import (
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding, Setting
+from snowshed.streams.cascade.rules.write_throttle import throttled
 from snowshed.streams.cascade.views import LagView
 from snowshed.streams.policy import Policy
 
@@ -26,17 +28,22 @@ __all__ = ["RULE", "ending", "judge"]
 
 RULE = "replica-lag/1"
 
-_CONFIDENCE = {LagStatus.BEHIND: 0.99, LagStatus.UNKNOWN: 0.6}
+_CONFIDENCE = {LagStatus.FRESH: 0.9, LagStatus.BEHIND: 0.99, LagStatus.UNKNOWN: 0.6}
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
-    """Servers that are behind or unknown, each asking for the same setting of its dataset."""
+    """Servers that are behind or unknown, each asking for the same settings: where to read, and whose writes wait."""
     del now  # level 1 has already judged by the clock
     for dataset, servers in board.datasets.items():
-        setting = None if policy.protects_dataset(dataset) else _setting(dataset, servers)
-        for server in servers:
-            if server.lag.status is not LagStatus.FRESH and not server.is_quorum:
-                yield _finding(server, setting)
+        steered = None if policy.protects_dataset(dataset) else _setting(dataset, servers)
+        slowed = throttled(board, dataset, policy)
+        settings = tuple(setting for setting in (steered, slowed) if setting is not None)
+        late = [server for server in servers if server.lag.status is not LagStatus.FRESH and not server.is_quorum]
+        yield from (_finding(server, settings) for server in late)
+        if slowed is not None and not late:
+            # Within the objective still: nobody need know of it but the leader.
+            replica = next(server for server in servers if not server.is_source and not server.is_quorum)
+            yield replace(_finding(replica, (slowed,)), opens=False)
 
 
 def ending(board: Board, case: Case) -> Ending:
@@ -68,7 +75,7 @@ def _setting(dataset: str, servers: list[LagView]) -> Setting | None:
     )
 
 
-def _finding(server: LagView, setting: Setting | None) -> Finding:
+def _finding(server: LagView, settings: tuple[Setting, ...]) -> Finding:
     lag = server.lag
     return Finding(
         kind=IncidentKind.REPLICA_LAG,
@@ -83,7 +90,7 @@ def _finding(server: LagView, setting: Setting | None) -> Finding:
             server.place.evidence(f"greatest lag of {lag.replica}", lag.high, lag.slo, "s", lag.observed_at),
         ),
         confidence=_CONFIDENCE[lag.status],
-        settings=(setting,) if setting else (),
+        settings=settings,
     )
 
 

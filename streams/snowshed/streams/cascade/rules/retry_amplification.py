@@ -112,7 +112,7 @@ def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -
         severity="critical",
         summary=f"Retries amplify the load on {callee}: {said}.",
         members=(callee, *(edge.window.caller for edge in edges)),
-        causes=tuple(Cause(name=caller, score=retries[caller] / total) for caller in ranked),
+        causes=tuple(Cause(name=caller, score=retries[caller] / total) for caller in ranked if retries[caller]),
         evidence=tuple(
             edge.place.evidence(
                 f"attempts per request on {edge.name}", factors[edge.name], policy.retry.act, "ratio", edge.observed_at

@@ -5,6 +5,7 @@ import { renderGraph } from "./graph.js";
 import { renderIncidents } from "./incidents.js";
 import { renderLag } from "./lag.js";
 import { filterNodes, renderNodes } from "./nodes.js";
+import { offerOrders, renderScopes } from "./orders.js";
 import { isEmpty, renderOverall } from "./overall.js";
 import { renderServices } from "./services.js";
 import { renderStatements } from "./statements.js";
@@ -48,12 +49,13 @@ function render() {
   renderLag(world);
   renderStatements(world);
   renderNodes(world, at);
+  renderScopes(world);
   setText(byId("moment"), `as of ${moment(at)}`);
   arrive();
 }
 
 function acts(decision, at) {
-  return decision.consistency?.mode === "fence" || at < decision.issued_at + 2 * decision.ttl;
+  return decision.consistency?.mode === "fence" || (decision.order_id !== "" && !decision.active) || at < decision.issued_at + 2 * decision.ttl;
 }
 
 let arrived = false;
@@ -72,5 +74,6 @@ document.addEventListener("keydown", (event) => {
 });
 byId("filter").addEventListener("input", schedule);
 
+offerOrders().catch(() => {}); // a page that only shows
 const stream = new Stream("api/events", take);
 setInterval(schedule, 1000);

@@ -31,6 +31,7 @@ function consistency(rule) {
 }
 
 export function effect(decision) {
+  if (!decision.active) return `Nothing is decided: ${decision.kind}`;
   const parts = (EFFECTS[decision.kind]?.(decision) ?? []).filter(Boolean);
   const sentence = parts.join("; ") || decision.kind;
   return sentence[0].toUpperCase() + sentence.slice(1);
@@ -38,6 +39,7 @@ export function effect(decision) {
 
 function countdown(decision, now) {
   if (decision.consistency?.mode === "fence") return { text: "until lifted", share: 1, tone: "held" };
+  if (!decision.active) return { text: "until lifted", share: 1, tone: "held" };
   const left = decision.issued_at + decision.ttl - now;
   if (left > 0) return { text: `${elapsed(Math.ceil(left))} left`, share: Math.min(1, left / decision.ttl), tone: "held" };
   return { text: "expired, relaxing", share: Math.max(0, 1 + left / decision.ttl), tone: "relaxing" };

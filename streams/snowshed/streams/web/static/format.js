@@ -95,6 +95,7 @@ const KIND = {
   capacity_loss: "Capacity lost",
   consumer_group: "Consumer group",
   quorum: "Quorum",
+  divided: "Divided data",
   detector: "Detector",
 };
 

@@ -1,0 +1,1 @@
+"""Ways to carry an action out, one a module."""

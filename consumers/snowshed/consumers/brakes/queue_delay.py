@@ -1,0 +1,184 @@
+"""The queue brake: while requests wait too long, the lowest priorities are refused; pure.
+
+A window's overload moves the number of calls to admit, and the last window's histogram of priorities turns that number
+into a cursor. Every priority above the cursor is refused; of the one at the cursor a share passes, so that traffic of
+one single priority is thinned instead of switched on and off.
+
+H. Zhou et al.: Overload control for scaling WeChat microservices. SoCC 2018 (DAGOR).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from snowshed.consumers.brakes.degrade import LOWEST_PRIORITY
+from snowshed.consumers.brakes.dither import Dither
+
+__all__ = ["QueueDelay", "QueueDelayOptions"]
+
+_LEVELS = LOWEST_PRIORITY + 1
+_EASY = 0.25
+"""Share of the target below which there is hardly any wait."""
+_FASTEST = 6
+"""Doublings after which everything passes anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDelayOptions:
+    """When requests wait too long, and how fast the cursor moves."""
+
+    target: float = 0.02
+    """Seconds of mean queue delay that are borne."""
+    deadline_share: float = 0.05
+    """… or this share of the mean deadline, if that is more."""
+    window: float = 1.0
+    """Seconds after which the cursor moves …"""
+    requests: int = 2000
+    """… or requests, if they come first."""
+    fewest: int = 10
+    """Requests that a window needs to say that there is overload."""
+    down: float = 0.95
+    """Calls that the next window admits at overload, as a share of those whose wait ended in the last one."""
+    up: float = 0.01
+    """Calls that it admits more otherwise, as a share of the offered ones."""
+    climb: int = 16
+    """Levels that the cursor rises at most in a window: what callers do not send any more cannot be counted."""
+    ease: int = 3
+    """Windows on end with hardly any wait, after which both steps up double each window: the trouble is over."""
+
+
+class QueueDelay:
+    """A cursor over 4 × 128 priorities, driven by the queue delay that the host reports.
+
+    A host that reports no delay is never overloaded, and the brake lets everything pass.
+    """
+
+    __slots__ = (
+        "_arrivals",
+        "_arrived",
+        "_deadlines",
+        "_delays",
+        "_easy",
+        "_edge",
+        "_ended",
+        "_options",
+        "_refused",
+        "_seen",
+        "_timed",
+        "_waited",
+        "_window_at",
+        "cursor",
+        "delay",
+        "is_overloaded",
+        "thins",
+    )
+
+    def __init__(self, options: QueueDelayOptions, now: float) -> None:
+        self._options = options
+        self.cursor = LOWEST_PRIORITY
+        """The lowest priority of which anything is admitted."""
+        self.delay = 0.0
+        """Mean queue delay of the last window, in seconds."""
+        self.is_overloaded = False
+        """Whether the last window's delay was over its target."""
+        self._edge = Dither()
+        self._easy = 0
+        self.thins = False
+        """Whether only a share of the calls at the cursor passes; otherwise `passed` need not be told."""
+        self._begin(now)
+
+    @property
+    def share(self) -> float:
+        """The share of the calls at the cursor that passes."""
+        return self._edge.share
+
+    def refuses(self, priority: int, queued_for: float, remaining: float | None) -> bool:
+        """Counts a request at the end of its wait; says whether it is refused.
+
+        Args:
+            priority: 0 is kept longest, 511 goes first.
+            queued_for: seconds that it has waited.
+            remaining: seconds until its deadline; None without one.
+        """
+        self._seen += 1
+        if queued_for:
+            self._delays += queued_for
+        if remaining is not None:
+            self._timed += 1
+            self._deadlines += remaining + queued_for
+        self._waited += 1
+        self._ended[priority] += 1
+        if priority < self.cursor or (priority == self.cursor and not (self.thins and self._edge.refuses())):
+            return False
+        self._refused += 1
+        return True
+
+    def gave_up(self, queued_for: float) -> None:
+        """Counts a request that was never put to this brake because it has waited too long."""
+        self._seen += 1
+        self._delays += queued_for
+
+    def turns_away(self, priority: int) -> bool:
+        """Counts a request on its arrival; says whether it is refused before it waits.
+
+        What arrives is what the cursor is set by; the ends of waits tell how much can be served, also while a queue is
+        worked off. A host that does not ask here is taken to have no queue worth telling the two apart.
+        """
+        self._arrivals += 1
+        self._arrived[priority] += 1
+        return priority > self.cursor
+
+    def passed(self, priority: int) -> None:
+        """A request that was not refused has been admitted."""
+        if priority == self.cursor and self.thins:
+            self._edge.passed()
+
+    def tick(self, now: float) -> None:
+        """Moves the cursor when the window is over; to be called several times a second."""
+        if now < self._window_at and self._seen < self._options.requests:
+            return
+        self.delay = self._delays / self._seen if self._seen else 0.0
+        self.is_overloaded = self._seen >= self._options.fewest and self.delay > self.target
+        self._easy = self._easy + 1 if self.delay < _EASY * self.target else 0
+        if self.is_overloaded or self.cursor < LOWEST_PRIORITY or self.thins:
+            self._move()
+        self._begin(now)
+
+    @property
+    def target(self) -> float:
+        """Seconds of mean queue delay that are borne, by the deadlines of this window."""
+        deadline = self._deadlines / self._timed if self._timed else 0.0
+        return max(self._options.target, self._options.deadline_share * deadline)
+
+    def _move(self) -> None:
+        offered = self._arrived if self._arrivals else self._ended
+        admitted = self._waited - self._refused
+        if self.is_overloaded:
+            self._aim(offered, self._options.down * admitted, LOWEST_PRIORITY)
+        else:
+            faster = 2 ** min(max(0, self._easy - self._options.ease), _FASTEST)
+            more = faster * max(1.0, self._options.up * sum(offered))
+            self._aim(offered, admitted + more, self.cursor + faster * self._options.climb)
+
+    def _aim(self, offered: list[int], wanted: float, highest: int) -> None:
+        """Puts the cursor where the offered calls up to it, and the share at it, come to what is wanted."""
+        below = 0
+        for level in range(min(highest, LOWEST_PRIORITY) + 1):
+            here = offered[level]
+            if below + here > wanted:
+                self._set(level, (wanted - below) / here)
+                return
+            below += here
+        self._set(min(highest, LOWEST_PRIORITY), 1.0)
+
+    def _set(self, cursor: int, share: float) -> None:
+        self.cursor = cursor
+        self._edge.share = share
+        self.thins = share < 1.0
+
+    def _begin(self, now: float) -> None:
+        self._window_at = now + self._options.window
+        self._arrived = [0] * _LEVELS
+        self._ended = [0] * _LEVELS
+        self._seen = self._arrivals = self._waited = self._refused = self._timed = 0
+        self._delays = self._deadlines = 0.0

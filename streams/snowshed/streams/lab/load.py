@@ -1,0 +1,125 @@
+"""The outside of the lab: requests that arrive at random, however long the ones before take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from random import Random
+from typing import Any
+
+from snowshed.schemas.errors import Rejected
+from snowshed.schemas.propagation import COHORTS, CallContext, Criticality, use_context
+from snowshed.streams.lab.arrangements import Here, arrangement
+from snowshed.streams.lab.caller import Calls
+from snowshed.streams.lab.child import Child
+from snowshed.streams.lab.draws import arrivals, zipf
+from snowshed.streams.lab.measure import Outcome
+from snowshed.streams.lab.reports import Reports
+from snowshed.streams.lab.specs import ClassSpec, LoadSpec, Place
+from snowshed.streams.lab.wire import CallFailed
+
+__all__ = ["Load", "apply_load"]
+
+
+class Load:
+    """Sends requests and keeps how each ended; made in its event loop.
+
+    Args:
+        spec: what arrives.
+        seed: of the arrivals.
+        calls: to the service that is asked.
+    """
+
+    def __init__(self, spec: LoadSpec, seed: int, calls: Calls) -> None:
+        self._spec = spec
+        self._seed = seed
+        self._calls = calls
+        self._start = 0.0
+        self._due: Counter[int] = Counter()
+        self._ended: list[tuple[int, float, float, str]] = []
+        self._open: dict[asyncio.Task[None], tuple[int, float]] = {}
+
+    async def run(self, start: float) -> None:
+        """Send everything, from a moment on, and wait as long as one attempt may take for what is still open."""
+        self._start = start
+        await asyncio.gather(*(self._send(one) for one in self._spec.classes))
+        if self._open:
+            await asyncio.wait(self._open, timeout=self._spec.patience.timeout)
+
+    def report(self) -> dict[str, Any]:
+        """What was due, what has ended and how many attempts were sent since the last report."""
+        due, self._due = self._due, Counter()
+        ended, self._ended = self._ended, []
+        return {"due": due, "ended": ended, "attempts": self._calls.sent()}
+
+    def abandon(self) -> None:
+        """Count what has not ended as open."""
+        now = time.monotonic() - self._start
+        for task, (criticality, intended) in list(self._open.items()):
+            task.cancel()
+            self._ended.append((criticality, intended, now, Outcome.OPEN.value))
+
+    async def _send(self, one: ClassSpec) -> None:
+        name = f"{self._spec.caller} sends {one.criticality.name} {self._seed}"
+        random = Random(name)  # noqa: S311 - reproducible, not secret
+        keys = zipf(self._spec.keys, self._spec.skew, Random(f"{name} keys"))  # noqa: S311 - likewise
+        cohorts = Random(f"{name} cohorts")  # noqa: S311 - likewise
+        for intended in arrivals(self._spec, one, random):
+            wait = self._start + intended - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            self._due[one.criticality] += 1
+            request = self._request(one.criticality, cohorts.randrange(COHORTS), intended, next(keys))
+            task = asyncio.get_running_loop().create_task(request)
+            self._open[task] = (one.criticality, intended)
+            task.add_done_callback(self._open.pop)
+
+    async def _request(self, criticality: Criticality, cohort: int, intended: float, key: int) -> None:
+        context = CallContext(root_api=self._spec.operation, criticality=criticality, cohort=cohort)
+        with use_context(context):
+            outcome = await self._outcome(key)
+        ended = time.monotonic() - self._start
+        self._ended.append((criticality, intended, ended, outcome.value))
+
+    async def _outcome(self, key: int) -> Outcome:
+        try:
+            reply = await self._calls.call(self._spec.operation, key, self._spec.patience)
+        except TimeoutError:
+            return Outcome.TIMEOUT
+        except Rejected:
+            return Outcome.REFUSED
+        except (ConnectionError, CallFailed):
+            return Outcome.FAILED
+        limit = self._spec.stale_after
+        return Outcome.OK if limit is None or reply.age <= limit else Outcome.STALE
+
+
+async def apply_load(spec: LoadSpec, place: Place, child: Child) -> None:
+    """Be the outside until everything was sent and has ended."""
+    here = Here(service=spec.caller, slots=0, bootstrap=place.bootstrap, prefix=place.prefix, seed=place.seed)
+    protection = arrangement(place.protect, here)
+    load = Load(spec, place.seed, Calls(spec.caller, spec.callee, place.ports[spec.callee], protection))
+    reports = Reports(child, load.report)
+    begin: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    def obey(order: dict[str, Any]) -> None:
+        reports.obey(order)
+        if "start" in order:
+            begin.set_result(order["start"])
+
+    child.take = obey
+    child.tell(ready=spec.caller)
+    ending = asyncio.ensure_future(child.ending.wait())
+    work = asyncio.ensure_future(_work(load, begin))
+    await asyncio.wait([ending, work], return_when=asyncio.FIRST_COMPLETED)
+    work.cancel()
+    reports.close()
+    load.abandon()
+    child.tell(done=True, **load.report())
+    await ending
+    await asyncio.to_thread(protection.close)
+
+
+async def _work(load: Load, begin: asyncio.Future[float]) -> None:
+    await load.run(await begin)

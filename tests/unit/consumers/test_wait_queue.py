@@ -1,0 +1,249 @@
+"""The wait queue: its order alone, then with threads and with asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snowshed.consumers import Brake, Guard, LocalBrakes, Outcome, WaitQueue, WaitQueueOptions
+from snowshed.consumers.brakes import ConcurrencyLimitOptions, QueueDelayOptions, Waiting, WaitLine
+from snowshed.consumers.testing import FakeClock, decision, set_decisions
+from snowshed.schemas.errors import ConfigurationError, Rejected
+from snowshed.schemas.propagation import CallContext, Criticality, use_context
+from snowshed.schemas.records import DecisionKind
+
+
+def _line(*untils: float, capacity: int = 100, lifo_above: int = 10) -> WaitLine[int]:
+    line: WaitLine[int] = WaitLine(capacity, lifo_above)
+    for number, until in enumerate(untils):
+        line.join(Waiting(number, 0.0, until))
+    return line
+
+
+def _calls(line: WaitLine[int], now: float, needed: float) -> tuple[list[int], list[int]]:
+    served: list[int] = []
+    dropped: list[int] = []
+    while line:
+        called, too_late = line.call(now, needed)
+        dropped += [waiting.who for waiting in too_late]
+        if called is not None:
+            served.append(called.who)
+    return served, dropped
+
+
+def test_a_short_line_is_served_in_order_and_a_long_one_from_its_end() -> None:
+    assert _calls(_line(*[9.0] * 10), 1.0, 0.0) == (list(range(10)), [])
+    assert _calls(_line(*[9.0] * 12), 1.0, 0.0) == ([11, 10, *range(10)], [])
+
+
+def test_who_cannot_be_in_time_is_dropped_when_called() -> None:
+    assert _calls(_line(1.4, 2.0, 1.5, 3.0), 1.0, 0.5) == ([1, 3], [0, 2])
+    assert _calls(_line(1.0), 1.0, 0.0) == ([], [0])
+
+
+def test_nobody_joins_a_full_line_and_nobody_leaves_twice() -> None:
+    line = _line(9.0, 9.0, capacity=3)
+    mine = Waiting(7, 0.0, 9.0)
+    assert line.join(mine)
+    assert not line.join(Waiting(8, 0.0, 9.0))
+    assert line.leave(mine)
+    assert not line.leave(mine)
+    assert len(line) == 2
+
+
+@given(
+    untils=st.lists(st.floats(0, 10), max_size=40),
+    now=st.floats(0, 10),
+    needed=st.floats(0, 3),
+    lifo_above=st.integers(0, 20),
+)
+def test_everybody_is_called_once_and_served_only_in_time(
+    untils: list[float], now: float, needed: float, lifo_above: int
+) -> None:
+    served, dropped = _calls(_line(*untils, lifo_above=lifo_above), now, needed)
+    assert sorted(served + dropped) == list(range(len(untils)))
+    assert all(untils[who] - now > needed for who in served)
+    assert all(untils[who] - now <= needed for who in dropped)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+async def _async_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10.0):
+        while not condition():  # noqa: ASYNC110 - a queue tells nobody how long it is
+            await asyncio.sleep(0)
+
+
+def test_threads_wait_for_their_turn_and_the_guard_hears_how_long() -> None:
+    guard = Guard("orders", local=LocalBrakes(queue=QueueDelayOptions(window=0.2)))
+    queue = WaitQueue(guard, concurrency=2)
+    most: list[int] = []
+
+    def work() -> None:
+        with queue.enter("read"):
+            most.append(queue.serving)
+            time.sleep(0.002)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 2
+    assert (queue.serving, queue.waiting) == (0, 0)
+    assert guard.stats.outcomes == {Outcome.SUCCEEDED: 16}
+    _until(lambda: (guard.stats.local.queue_delay or 0.0) > 0.0)
+
+
+def test_a_thread_whose_time_is_up_is_dropped() -> None:
+    guard = Guard("orders")
+    queue = WaitQueue(guard, concurrency=1, options=WaitQueueOptions(longest_wait=0.02))
+    with queue.enter("read"), pytest.raises(Rejected, match="not served in time") as caught, queue.enter("read"):
+        pass
+    assert not caught.value.retriable
+    assert guard.stats.rejected == {Brake.DEADLINE: 1}
+    assert (queue.serving, queue.waiting) == (0, 0)
+
+
+async def test_tasks_wait_for_their_turn() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=3)
+    most: list[int] = []
+
+    async def work() -> None:
+        async with queue.enter("read"):
+            most.append(queue.serving)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(work() for _ in range(50)))
+    assert max(most) == 3
+    assert queue.guard.stats.outcomes == {Outcome.SUCCEEDED: 50}
+    assert (queue.serving, queue.waiting) == (0, 0)
+
+
+async def test_a_full_line_refuses_who_comes() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=1, options=WaitQueueOptions(capacity=1))
+    async with queue.enter("read"):
+        waiter = asyncio.ensure_future(_enter(queue))
+        await _async_until(lambda: queue.waiting == 1)
+        with pytest.raises(Rejected, match="1 requests wait already"):
+            await _enter(queue)
+    await waiter
+    assert queue.guard.stats.rejected == {Brake.QUEUE: 1}
+
+
+async def _enter(queue: WaitQueue) -> float | None:
+    async with queue.enter("read") as permit:
+        return permit.timeout
+
+
+async def test_a_deadline_bounds_the_wait_and_the_rest_of_it_the_call() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=1)
+    with use_context(CallContext(deadline=time.monotonic() + 0.02)):
+        assert 0 < (await _enter(queue) or 0) <= 0.02
+        async with queue.enter("read"):
+            with pytest.raises(Rejected, match="not served in time"):
+                await _enter(queue)
+
+
+async def test_a_cancelled_task_leaves_the_line_or_hands_its_place_on() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=1)
+    async with queue.enter("read"):
+        waiters = [asyncio.ensure_future(_enter(queue)) for _ in range(3)]
+        await _async_until(lambda: queue.waiting == 3)
+        waiters[0].cancel()
+        await _async_until(lambda: queue.waiting == 2)
+    waiters[1].cancel()  # its turn has come, but it does not know it yet
+    await asyncio.wait(waiters)
+    assert [waiter.cancelled() for waiter in waiters] == [True, True, False]
+    await _async_until(lambda: queue.serving == 0)
+
+
+async def test_a_refusal_after_the_wait_gives_the_place_to_the_next() -> None:
+    guard = Guard("orders")
+    queue = WaitQueue(guard, concurrency=1)
+    with set_decisions(guard) as view:
+        async with queue.enter("read"):
+            waiters = [asyncio.ensure_future(_enter(queue)) for _ in range(3)]
+            await _async_until(lambda: queue.waiting == 3)
+            view.apply(decision("orders", DecisionKind.BREAKER, p_reject=1.0))
+        ends = await asyncio.gather(*waiters, return_exceptions=True)
+    assert [type(end) for end in ends] == [Rejected] * 3
+    assert guard.stats.rejected == {Brake.BREAKER: 3}
+    assert (queue.serving, queue.waiting) == (0, 0)
+
+
+async def test_a_failing_block_gives_its_place_back() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=1)
+    with pytest.raises(TimeoutError):
+        async with queue.enter("read"):
+            raise TimeoutError
+    assert queue.serving == 0
+    assert queue.guard.stats.outcomes == {Outcome.DROPPED: 1}
+
+
+async def test_threads_and_tasks_share_one_queue() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=1)
+    order: list[str] = []
+
+    def work() -> None:
+        with queue.enter("read"):
+            order.append("thread")
+
+    async with queue.enter("read"):
+        thread = threading.Thread(target=work)
+        thread.start()
+        await _async_until(lambda: queue.waiting == 1)
+        task = asyncio.ensure_future(_enter(queue))
+        await _async_until(lambda: queue.waiting == 2)
+        order.append("block")
+    await task
+    await asyncio.to_thread(thread.join)
+    assert order == ["block", "thread"]
+
+
+def test_the_guard_s_limit_bounds_the_places() -> None:
+    guard = Guard("orders", local=LocalBrakes(limit=ConcurrencyLimitOptions(start=1)))
+    queue = WaitQueue(guard, concurrency=5)
+    done = threading.Event()
+
+    def work() -> None:
+        with queue.enter("read"):
+            done.set()
+
+    with queue.enter("read"):
+        thread = threading.Thread(target=work)
+        thread.start()
+        _until(lambda: queue.waiting == 1)
+        assert not done.is_set()
+    thread.join()
+    assert done.is_set()
+
+
+def test_a_queue_without_a_bound_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="the wait queue of orders has no bound"):
+        WaitQueue(Guard("orders"))
+    WaitQueue(Guard("orders", local=LocalBrakes.for_services()))
+
+
+def test_a_shed_priority_does_not_wait() -> None:
+    clock = FakeClock()
+    guard = Guard("orders", clock=clock)
+    for _ in range(100):
+        guard("read", cohort=127, queued_for=1.0).succeeded()
+    clock.advance(1.0)
+    assert guard.stats.local.cursor == 255
+    queue = WaitQueue(guard, concurrency=1, clock=clock)
+    low = CallContext(criticality=Criticality.SHEDDABLE)
+    with use_context(low), pytest.raises(Rejected, match="priorities up to"), queue.enter("read"):
+        pass
