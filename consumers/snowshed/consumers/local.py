@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from snowshed.consumers.brakes.adaptive_timeout import AdaptiveTimeoutOptions
+from snowshed.consumers.brakes.bounds import check
 from snowshed.consumers.brakes.bulkhead import BulkheadOptions
 from snowshed.consumers.brakes.callee_cursor import CalleeCursorOptions
 from snowshed.consumers.brakes.circuit import CircuitState
@@ -50,6 +51,9 @@ class LocalBrakes:
     about as long, and callees that drop what nobody waits for any more."""
     service_window: float = 10.0
     """Seconds after which service times are replaced by newer ones, for `deadline` and `timeout`."""
+
+    def __post_init__(self) -> None:
+        check(self, above=True, service_window=self.service_window)
 
     @property
     def bounds_flight(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowshed.consumers.brakes.bounds import check
+
 __all__ = ["AdaptiveTimeout", "AdaptiveTimeoutOptions"]
 
 
@@ -17,6 +19,10 @@ class AdaptiveTimeoutOptions:
     """Seconds; below this a pause of the process would look like the callee's fault."""
     longest: float = 30.0
     """Seconds."""
+
+    def __post_init__(self) -> None:
+        check(self, above=True, factor=self.factor, shortest=self.shortest)
+        check(self, low=self.shortest, longest=self.longest)
 
 
 class AdaptiveTimeout:

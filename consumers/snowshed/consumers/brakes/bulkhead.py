@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 
+from snowshed.consumers.brakes.bounds import check
 from snowshed.schemas.propagation import Criticality
 
 __all__ = ["Bulkhead", "BulkheadOptions"]
@@ -22,6 +23,10 @@ class BulkheadOptions:
     """For every operation that is not named."""
     classes: Mapping[Criticality, int] = field(default_factory=lambda: MappingProxyType({}))
     """By class."""
+
+    def __post_init__(self) -> None:
+        check(self, each_operation=self.each_operation, **self.operations)
+        check(self, **{one.name.lower(): most for one, most in self.classes.items()})
 
 
 class Bulkhead:

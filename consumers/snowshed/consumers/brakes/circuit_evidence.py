@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowshed.consumers.brakes.bounds import check
 from snowshed.consumers.brakes.slots import Slots
 
 __all__ = ["CircuitEvidence", "CircuitOptions", "Probes"]
@@ -41,6 +42,14 @@ class CircuitOptions:
     """Seconds a call may take. When no probe has ended for twice that time, they hang, and it opens again."""
     ramp_step: float = 5.0
     """Seconds at 10, 25 and 50 % of the traffic."""
+
+    def __post_init__(self) -> None:
+        check(self, high=1, above=True, failed=self.failed, slow=self.slow, probe_share=self.probe_share)
+        check(self, high=1, above=True, probes_good=self.probes_good)
+        check(self, low=1, fewest=self.fewest, in_a_row=self.in_a_row, probes=self.probes)
+        check(self, above=True, window=self.window, call_timeout=self.call_timeout, slow_after=self.slow_after)
+        check(self, above=True, open_for=self.open_for, ramp_step=self.ramp_step)
+        check(self, low=self.open_for, open_at_most=self.open_at_most)
 
 
 class CircuitEvidence:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowshed.consumers.brakes.bounds import check
 from snowshed.consumers.brakes.limit_rule import Change, LimitRule, LimitSample
 from snowshed.consumers.brakes.sampling import SampledSketch
 
@@ -34,6 +35,12 @@ class ConcurrencyLimitOptions:
     """Calls a sample needs before the longest window is over."""
     deadline: float | None = None
     """Seconds within which an answer is of use; None: the mean deadline of the calls, if they have any."""
+
+    def __post_init__(self) -> None:
+        check(self, low=1, smallest=self.smallest, fewest=self.fewest)
+        check(self, low=self.smallest, high=self.largest, start=self.start)
+        check(self, above=True, window=self.window, deadline=self.deadline)
+        check(self, low=self.window, longest_window=self.longest_window)
 
 
 class ConcurrencyLimit:

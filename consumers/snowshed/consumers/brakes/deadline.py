@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowshed.consumers.brakes.bounds import check
+
 __all__ = ["Deadline", "DeadlineOptions"]
 
 
@@ -16,6 +18,9 @@ class DeadlineOptions:
 
     More than 0 wants calls that are measured without their wait, as `WaitQueue` does: where a wait counts as service,
     a queue that has gone would go on refusing calls until it is forgotten."""
+
+    def __post_init__(self) -> None:
+        check(self, share=self.share)
 
 
 class Deadline:

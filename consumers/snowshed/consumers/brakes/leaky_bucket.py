@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowshed.consumers.brakes.bounds import check
+
 __all__ = ["LeakyBucket", "LeakyBucketOptions"]
 
 
@@ -15,6 +17,10 @@ class LeakyBucketOptions:
     """Calls per second, above 0."""
     depth: float = 1.0
     """Calls that may come at once, at least 1."""
+
+    def __post_init__(self) -> None:
+        check(self, above=True, rate=self.rate)
+        check(self, low=1, depth=self.depth)
 
 
 class LeakyBucket:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowshed.consumers.brakes.bounds import check
 from snowshed.consumers.brakes.degrade import LOWEST_PRIORITY
 from snowshed.consumers.brakes.dither import Dither
 
@@ -45,6 +46,12 @@ class QueueDelayOptions:
     """Levels that the cursor rises at most in a window: what callers do not send any more cannot be counted."""
     ease: int = 3
     """Windows on end with hardly any wait, after which both steps up double each window: the trouble is over."""
+
+    def __post_init__(self) -> None:
+        check(self, above=True, target=self.target, window=self.window, up=self.up)
+        check(self, high=1, deadline_share=self.deadline_share)
+        check(self, high=1, above=True, down=self.down)
+        check(self, low=1, requests=self.requests, fewest=self.fewest, climb=self.climb, ease=self.ease)
 
 
 class QueueDelay:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowshed.consumers.brakes.bounds import check
+
 __all__ = ["Tenants", "TenantsOptions"]
 
 
@@ -13,6 +15,9 @@ class TenantsOptions:
 
     shares: float = 2.0
     """Fair shares of the calls in flight that one tenant may have under overload."""
+
+    def __post_init__(self) -> None:
+        check(self, low=1, shares=self.shares)
 
 
 class Tenants:

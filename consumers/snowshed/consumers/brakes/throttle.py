@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from snowshed.consumers.brakes.bounds import check
 from snowshed.consumers.brakes.slots import Slots
 
 __all__ = ["Throttle", "ThrottleOptions"]
@@ -30,6 +31,12 @@ class ThrottleOptions:
     """Calls that the window needs before any is refused."""
     grace: float = 1.0
     """Seconds after which a call without an answer counts as not accepted; younger ones are not counted yet."""
+
+    def __post_init__(self) -> None:
+        check(self, low=1, k=self.k, k_overloaded=self.k_overloaded, fewest=self.fewest)
+        check(self, above=True, window=self.window)
+        check(self, high=1, most=self.most)
+        check(self, grace=self.grace)
 
 
 class Throttle:
