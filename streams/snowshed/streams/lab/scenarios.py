@@ -1,4 +1,4 @@
-"""The scenarios by name. Numbers B… are those of the benchmarks in the design documents of the field they come from."""
+"""The scenarios by name. Where one plays what others have published, its text says whom."""
 
 from __future__ import annotations
 
