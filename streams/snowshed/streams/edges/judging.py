@@ -1,6 +1,7 @@
 """What closed windows say of their edges, and what those learn from them: all edges of a step at once.
 
-An edge with few calls in a window is OK, and an unknown baseline accuses nobody. Only a sound window teaches.
+An edge with few calls in a window is OK, and an unknown baseline accuses nobody. Only a sound window teaches, and one
+in which the few calls fail is not sound: an outage of a quiet edge would become its usual life.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def judged(edges: _Columns, windows: Windows, now: float, policy: EdgePolicy) ->
         first_rate=windows.values["first"] / windows.values["span"],
         ok_ratio=windows.ok_ratio,
         p90=windows.values["p90"],
-        attempts=np.where(status == _OK, windows.values["attempts"], 0.0),
+        attempts=np.where((status == _OK) & ~_fails(windows, normal, policy), windows.values["attempts"], 0.0),
         policy=policy,
     )
     since = np.where(status == edges["status"], edges["since"], now)
@@ -68,9 +69,14 @@ def _status(windows: Windows, normal: _Columns, policy: EdgePolicy) -> NDArray[n
     # fmax passes over an unknown p90, as queue_limit does.
     longest = np.fmax(normal["p90"], policy.queue_delay)
     overloaded = (
-        (windows.ok_ratio < policy.ok_ratio * normal["ok_ratio"])
+        _fails(windows, normal, policy)
         | (values["queue_delay_mean"] > longest)
         | (values["p90"] > policy.latency_factor * normal["p90"])
     )
     found = np.where(windows.amplification >= policy.amplification, _AMPLIFIED, np.where(overloaded, _OVERLOADED, _OK))
     return np.where(values["attempts"] < policy.minimum_attempts, _OK, found).astype(np.float64)
+
+
+def _fails(windows: Windows, normal: _Columns, policy: EdgePolicy) -> NDArray[np.bool_]:
+    fails: NDArray[np.bool_] = windows.ok_ratio < policy.ok_ratio * normal["ok_ratio"]
+    return fails

@@ -230,6 +230,18 @@ def test_thin_traffic_teaches_in_proportion() -> None:
     assert seen[0].base_first_rate[0] == pytest.approx(5.0)
 
 
+def test_an_outage_of_a_quiet_edge_does_not_become_usual() -> None:
+    partition = Partition()
+    for second in range(1, 60):
+        partition.step(START + second, [report(first=5.0)])
+    before = partition.state["api"].table
+    assert before.ok_ratio == (1.0,)
+    for second in range(60, 90):
+        partition.step(START + second, [report(first=5.0, ok=0.0)])
+    after = partition.state["api"].table
+    assert all(getattr(after, name) == getattr(before, name) for name in LEARNED)
+
+
 def test_an_edge_without_calls_is_silent_and_later_forgotten() -> None:
     partition = Partition()
     now = trained(partition)
