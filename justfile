@@ -7,9 +7,9 @@ roots := "streams producers consumers schemas"
 default:
     @just --list
 
-# Every test on real servers, in random order.
+# Every test on real servers, in random order; two files at a time, because most of the time goes into waiting.
 test *options:
-    {{ bin }}/python -m pytest {{ options }}
+    {{ bin }}/python -m pytest --numprocesses 2 --dist loadfile {{ options }}
 
 # Pure tests only, on all cores.
 test-unit *options:

@@ -51,6 +51,8 @@ class Situation:
     """Attempts that came in and have not failed, a completion: below 1 while a backlog shrinks."""
     useful: float = 1.0
     """Successes a completion: less where calls are finished that nobody waits for."""
+    timed_out: float = 0.0
+    """Calls that were given up, a call that was not refused."""
     trigger: str = ""
     """The callee or the edge into it with which a declared cascade began."""
     metastable: bool = False
@@ -132,7 +134,8 @@ def steer(
         return _led(held, advanced(held.programme, Queue(over, seen.cold), now, control), clean_since, now)
     # While retries pile up the budget is not in force yet: callers have a dwell's time to hear of it.
     heard = seen.amplification < control.amplified or now >= held.entered + policy.dwell
-    missing = (1.0 - seen.goodput) * (1.0 - seen.useful) if heard else 0.0
+    # Late are those that were finished in vain, or, where the callee drops what has expired, those not finished at all.
+    missing = (1.0 - seen.goodput) * max(1.0 - seen.useful, seen.timed_out) if heard else 0.0
     trial = tried(
         held.trial or _trial(seen),
         seen.observed_at,

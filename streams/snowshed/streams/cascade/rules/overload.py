@@ -93,6 +93,7 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
         pressed=_pressed(edges, max(usual_rate, standing.peak) if standing else usual_rate, policy),
         queue_delay=max(delays, default=nan),
         ok_share=ok / max(attempts - rejected, 1.0),
+        timed_out=sum(edge.window.timeout for edge in edges) / max(attempts - rejected, 1.0),
         goodput=_portion(ok, first),
         amplification=attempts / first if first else 1.0,
         useful=_portion(ok, completions),
