@@ -33,7 +33,7 @@ from snowshed.schemas.errors import ConfigurationError
         (lambda: QueueDelayOptions(down=1.5), "down is 1.5"),
         (lambda: QueueDelayOptions(window=nan), "window is nan"),
         (lambda: ThrottleOptions(k=0.5), "k is 0.5; give 1 or more"),
-        (lambda: BulkheadOptions(operations={"report": -1}), "report is -1; give 0 or more"),
+        (lambda: BulkheadOptions(operations={"report": -1}), "operations is -1; give 0 or more"),
         (lambda: TenantsOptions(shares=0.0), "shares is 0.0"),
         (lambda: DeadlineOptions(share=-1.0), "share is -1.0"),
         (lambda: AdaptiveTimeoutOptions(shortest=2.0, longest=1.0), "longest is 1.0; give 2 or more"),

@@ -25,8 +25,9 @@ class BulkheadOptions:
     """By class."""
 
     def __post_init__(self) -> None:
-        check(self, each_operation=self.each_operation, **self.operations)
-        check(self, **{one.name.lower(): most for one, most in self.classes.items()})
+        check(self, each_operation=self.each_operation)
+        check(self, operations=min(self.operations.values(), default=None))
+        check(self, classes=min(self.classes.values(), default=None))
 
 
 class Bulkhead:

@@ -26,3 +26,10 @@ def test_completions_are_unknown_where_only_callers_report_and_in_records_withou
     assert isnan(closed(regrouped([("api", _CALLER)])).values["completions"][0])
     ((window, _),) = windows(replace(edges(0), completions=()))
     assert isnan(window.completions)
+
+
+def test_an_end_that_saw_no_calls_gives_way_to_the_one_that_did() -> None:
+    idle = replace(_CALLER, sums=(0.0,) * 8)
+    found = closed(regrouped([("api", _CALLEE), ("api", idle)])).values
+    assert (found["attempts"].tolist(), found["ok"].tolist()) == ([12.0], [20.0])
+    assert closed(regrouped([("api", _CALLEE), ("api", _CALLER)])).values["ok"].tolist() == [2.0]

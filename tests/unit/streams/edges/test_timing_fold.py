@@ -19,9 +19,13 @@ from snowshed.schemas.records import EdgeHealth, EdgeObservations, EdgeStatus, T
 from snowshed.schemas.sketch import RELATIVE_ERROR, LatencySketch
 from snowshed.streams.edges import CalleeState, EdgeState, TimingColumns, TimingFold
 from snowshed.streams.edges.baseline import LEARNED, Baseline, learned
+from snowshed.streams.edges.groups import regrouped
+from snowshed.streams.edges.judging import judged
 from snowshed.streams.edges.layout import COLUMNS
 from snowshed.streams.edges.queueing import queue_limit
 from snowshed.streams.edges.table import STATUSES
+from snowshed.streams.edges.tally import Tally
+from snowshed.streams.edges.windows import closed
 from snowshed.streams.folding import Batch, Emission, Message
 from snowshed.streams.policy import Policy, ServicePolicy
 
@@ -353,9 +357,18 @@ def test_state_with_one_edge_a_row_is_read() -> None:
     assert repr(partition.fold.load(raw)) == repr(value)
 
 
-@given(st.floats(0.0, 1.0), st.one_of(st.just(nan), st.floats(0.0, 1.0)))
-def test_level_1_takes_the_same_queue_for_long_as_level_2(least: float, usual_p90: float) -> None:
-    assert float(np.fmax(usual_p90, least)) == queue_limit(least, usual_p90)
+@given(st.floats(0.0, 1.0), st.one_of(st.just(nan), st.floats(0.001, 1.0)))
+def test_level_1_takes_the_same_queue_for_long_as_level_2(delay: float, usual_p90: float) -> None:
+    limits = Policy().edges
+    sums = (50.0, 50.0, 50.0, 0.0, 0.0, 0.0, 0.0, 50.0 * delay)
+    tally = Tally("web", Vantage.CALLEE, sums, (0.0, 0.0), 1.0, ("r",), (), ())
+    windows = closed(regrouped([("api", tally)]))
+    blank = {name: np.zeros(1) for name in ("status", "since", "reported", "last_seen")}
+    known = {"first_rate": 50.0, "ok_ratio": 1.0, "p90": usual_p90, "weight": float(limits.learning_windows)}
+    edges = {**blank, **{name: np.array([value]) for name, value in known.items()}}
+    status = STATUSES[int(judged(edges, windows, START, limits).edges["status"][0])]
+    seen = float(windows.values["queue_delay_mean"][0])
+    assert (status is EdgeStatus.OVERLOADED) == (seen > queue_limit(limits.queue_delay, usual_p90))
 
 
 numbers = st.one_of(st.just(nan), st.floats(0.0, 1e6))
