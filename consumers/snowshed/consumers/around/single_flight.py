@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
+from contextlib import ExitStack
 from math import inf
 from typing import Generic, TypeVar
 
@@ -112,20 +113,22 @@ class SingleFlight(Generic[_K, _V]):
             return flight, False
 
     def _fly(self, key: _K, flight: _Flight[_V], load: Callable[[], _V]) -> _V:
-        try:
+        with ExitStack() as landing:
+            landing.push(lambda _kind, error, _traceback: self._failed(key, flight, error))
             value = load()
-        except Exception as error:
-            self._land(key, flight)
-            flight.answer.set_exception(error)
-            raise
-        except BaseException:
-            self._land(key, flight)
-            flight.answer.cancel()
-            flight.answer.set_running_or_notify_cancel()  # wakes those who wait
-            raise
+            landing.pop_all()
         self._land(key, flight)
         flight.answer.set_result(value)
         return value
+
+    def _failed(self, key: _K, flight: _Flight[_V], error: BaseException | None) -> None:
+        """Tells those who wait of the error that leaves the call; it goes on in any case."""
+        self._land(key, flight)
+        if isinstance(error, Exception):
+            flight.answer.set_exception(error)
+        else:  # the thread that called was stopped
+            flight.answer.cancel()
+            flight.answer.set_running_or_notify_cancel()  # wakes those who wait
 
     def _land(self, key: _K, flight: _Flight[_V]) -> None:
         with self._lock:

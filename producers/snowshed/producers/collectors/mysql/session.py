@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from threading import Lock
 from typing import Any
 
@@ -116,13 +117,12 @@ class Session:
             program_name="snowshed-agent",
             cursorclass=self._driver.cursors.DictCursor,
         )
-        try:
+        with ExitStack() as undo:
+            undo.callback(_abandon, connection)
             for setting in self._settings:
                 self._execute(connection, setting, ())
             self.mariadb = "MariaDB" in connection.get_server_info()
-        except BaseException:
-            _abandon(connection)
-            raise
+            undo.pop_all()
         return connection
 
     def _execute(self, connection: Any, statement: str, parameters: Sequence[object]) -> list[Mapping[str, Any]]:

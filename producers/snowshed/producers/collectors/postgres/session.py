@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock, Timer
 from typing import Any
 
@@ -130,12 +130,11 @@ class Session:
 
         where = conninfo.make_conninfo(**self._parameters)
         connection: Any = connect(where, autocommit=True, prepare_threshold=None)
-        try:
+        with ExitStack() as undo:
+            undo.callback(connection.close)
             with _severed_after(connection.fileno(), self._timeout):
                 connection.execute(_marked(_APPLY), (list(self._settings), list(self._settings.values())))
-        except BaseException:
-            connection.close()
-            raise
+            undo.pop_all()
         return connection
 
     def _execute(self, statement: bytes, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
