@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from math import inf
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from snowshed.consumers.around.urgency import goes_again
@@ -113,8 +114,13 @@ class SingleFlight(Generic[_K, _V]):
             return flight, False
 
     def _fly(self, key: _K, flight: _Flight[_V], load: Callable[[], _V]) -> _V:
+        def landed(
+            _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+        ) -> None:
+            self._failed(key, flight, error)
+
         with ExitStack() as landing:
-            landing.push(lambda _kind, error, _traceback: self._failed(key, flight, error))
+            landing.push(landed)
             value = load()
             landing.pop_all()
         self._land(key, flight)
