@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from snowshed.streams.policy.control import FeaturePolicy
 from snowshed.streams.policy.declared import DatasetPolicy, QuorumPolicy, ServicePolicy
 from snowshed.streams.policy.document import leaves
 from snowshed.streams.policy.policy import Policy
@@ -37,7 +38,12 @@ _LEVEL_1_NAMED: Mapping[str, frozenset[str]] = MappingProxyType(
     {"services": frozenset({"domain"}), "datasets": frozenset({"domain", "slo"})}
 )
 _NAMED: Mapping[str, str] = MappingProxyType(
-    {"services": "service {}", "datasets": "dataset {}", "quorums": "consensus group {}"}
+    {
+        "services": "service {}",
+        "datasets": "dataset {}",
+        "features": "feature {}",
+        "quorums": "consensus group {}",
+    }
 )
 _EVERYONE: Mapping[str, str] = MappingProxyType(
     {
@@ -100,6 +106,7 @@ def _completed(policy: Policy, other: Policy) -> Policy:
         policy,
         services=_named(policy.services, other.services, ServicePolicy()),
         datasets=_named(policy.datasets, other.datasets, DatasetPolicy()),
+        features=_named(policy.features, other.features, FeaturePolicy()),
         quorums=_named(policy.quorums, other.quorums, QuorumPolicy()),
     )
 

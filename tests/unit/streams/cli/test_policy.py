@@ -71,6 +71,15 @@ def test_diff_says_what_changes_for_whom_and_when(file: Path) -> None:
     ]
 
 
+def test_diff_names_a_feature_and_takes_an_undeclared_one_at_its_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "features.toml"
+    file.write_text('[features.reviews]\nservice = "ratings"\nowner = "shop"\nlevel = 2\n')
+    told = run("diff", "built-in", file).stdout
+    assert 'for feature reviews\n  features.reviews.service: "" → "ratings"' in told
+    assert "features.reviews.owner" in told
+    assert "features.reviews.level" not in told
+
+
 def test_diff_of_files_that_judge_alike_ends_with_zero(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text(_TEXT.replace("[retry]", "# why\n[services.search]\n[retry]"))
