@@ -14,8 +14,10 @@ from snowshed.streams.edges.queueing import queue_limit
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import OverloadPolicy
 
-__all__ = ["EdgeView", "LagView", "NodeView", "Sample", "Streak", "extended", "queues", "windows"]
+__all__ = ["CURRENT", "EdgeView", "LagView", "NodeView", "Sample", "Streak", "extended", "queues", "windows"]
 
+CURRENT = 3.0
+"""Seconds after which an edge's newest window no longer speaks of the present."""
 _NUMBERS = [item.name for item in fields(EdgeWindow) if item.name not in {"caller", "callee"}]
 
 

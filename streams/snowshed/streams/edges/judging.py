@@ -42,13 +42,14 @@ def judged(edges: _Columns, windows: Windows, now: float, policy: EdgePolicy) ->
     """The edges after one more window each."""
     known = {name: edges[name] for name in LEARNED}
     normal = usual(known, policy)
-    status = _status(windows, normal, policy)
+    fails = windows.ok_ratio < policy.ok_ratio * normal["ok_ratio"]
+    status = _status(windows, normal, fails, policy)
     taught = learned(
         known,
         first_rate=windows.values["first"] / windows.values["span"],
         ok_ratio=windows.ok_ratio,
         p90=windows.values["p90"],
-        attempts=np.where((status == _OK) & ~_fails(windows, normal, policy), windows.values["attempts"], 0.0),
+        attempts=np.where((status == _OK) & ~fails, windows.values["attempts"], 0.0),
         policy=policy,
     )
     since = np.where(status == edges["status"], edges["since"], now)
@@ -64,19 +65,12 @@ def judged(edges: _Columns, windows: Windows, now: float, policy: EdgePolicy) ->
     return Judged(after, normal, changed, told)
 
 
-def _status(windows: Windows, normal: _Columns, policy: EdgePolicy) -> NDArray[np.float64]:
+def _status(windows: Windows, normal: _Columns, fails: NDArray[np.bool_], policy: EdgePolicy) -> NDArray[np.float64]:
     values = windows.values
     # fmax passes over an unknown p90, as queue_limit does.
     longest = np.fmax(normal["p90"], policy.queue_delay)
     overloaded = (
-        _fails(windows, normal, policy)
-        | (values["queue_delay_mean"] > longest)
-        | (values["p90"] > policy.latency_factor * normal["p90"])
+        fails | (values["queue_delay_mean"] > longest) | (values["p90"] > policy.latency_factor * normal["p90"])
     )
     found = np.where(windows.amplification >= policy.amplification, _AMPLIFIED, np.where(overloaded, _OVERLOADED, _OK))
     return np.where(values["attempts"] < policy.minimum_attempts, _OK, found).astype(np.float64)
-
-
-def _fails(windows: Windows, normal: _Columns, policy: EdgePolicy) -> NDArray[np.bool_]:
-    fails: NDArray[np.bool_] = windows.ok_ratio < policy.ok_ratio * normal["ok_ratio"]
-    return fails

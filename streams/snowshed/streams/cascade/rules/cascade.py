@@ -18,7 +18,7 @@ from snowshed.streams.cascade.reports import processors, vulnerability_of
 from snowshed.streams.cascade.rules.retry_amplification import factor
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.triggers import Scene, triggers
-from snowshed.streams.cascade.views import EdgeView
+from snowshed.streams.cascade.views import CURRENT, EdgeView
 from snowshed.streams.policy import CascadePolicy, Policy
 from snowshed.streams.stability.amplification import worst_path
 from snowshed.streams.stability.branching import branching, entries, joined
@@ -29,8 +29,6 @@ __all__ = ["RULE", "ending", "judge"]
 RULE = "cascade/1"
 
 _CONFIDENCE = 0.8
-_CURRENT = 3.0
-"""Seconds after which a service's newest window no longer speaks of the present."""
 _NAMED = 3
 
 
@@ -53,7 +51,7 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """Domains with a cascade."""
     failing: dict[str, dict[str, float]] = {}
     for service, standing in board.services.items():
-        if standing.anomalous_since and now < standing.observed_at + _CURRENT:
+        if standing.anomalous_since and now < standing.observed_at + CURRENT:
             failing.setdefault(standing.domain, {})[service] = standing.onset(policy.change)
     for domain, onsets in failing.items():
         scene = _scene(board, domain, onsets, policy.cascade, now) if len(onsets) > 1 else None
@@ -88,7 +86,7 @@ def _finding(board: Board, scene: _Scene, policy: Policy, now: float) -> Finding
     factors = {
         edge: factor(view.window, view.samples, policy.retry)
         for edge, view in scene.edges.items()
-        if now < view.observed_at + _CURRENT
+        if now < view.observed_at + CURRENT
     }
     path = worst_path(factors)
     victims = _victims(board, scene, policy)

@@ -20,7 +20,7 @@ from snowshed.schemas.records import (
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding, Setting
-from snowshed.streams.cascade.views import LagView
+from snowshed.streams.cascade.views import CURRENT, LagView
 from snowshed.streams.consistency import Cut, Evidence, Stance, answers, fenced, marking, reaching, sides
 from snowshed.streams.policy import Beyond, Declared, Policy
 from snowshed.streams.quorum import QuorumStatus
@@ -30,8 +30,6 @@ __all__ = ["RULE", "ages_of", "ending", "judge", "stances"]
 
 RULE = "consistency/1"
 
-_CURRENT = 3.0
-"""Seconds after which an edge's newest window no longer speaks of the present."""
 _COMMITS: Mapping[str, bool] = {
     QuorumStatus.HEALTHY.value: True,
     QuorumStatus.DEGRADED.value: True,
@@ -126,7 +124,7 @@ def _links(board: Board, policy: Policy, now: float) -> Mapping[Link, bool]:
         for edge in edges:
             window = edge.window
             works = window.ok >= policy.health.partition_calls * min(window.span, 1.0)
-            speaks = now < edge.observed_at + _CURRENT and window.callee not in dead
+            speaks = now < edge.observed_at + CURRENT and window.callee not in dead
             if speaks and (works or edge.cut.windows > 1):
                 links[window.caller, window.callee] = works
     return links

@@ -19,7 +19,7 @@ from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.gathering import is_thin
 from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rules.overload import culprits
-from snowshed.streams.cascade.views import EdgeView, NodeView, Streak, extended, queues
+from snowshed.streams.cascade.views import CURRENT, EdgeView, NodeView, Streak, extended, queues
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import HealthPolicy, Policy
@@ -31,8 +31,6 @@ RULE = "gray-failure/1"
 _CONFIDENCE = 0.8
 _CLEAN = 5.0
 """Seconds without complaints that end it: one bad node among several shows by fits and starts."""
-_CURRENT = 3.0
-"""Seconds after which an edge's newest window no longer speaks of the present."""
 
 
 def noted(streak: Streak, window: EdgeWindow, baseline: Baseline, *, now: float, policy: HealthPolicy) -> Streak:
@@ -54,7 +52,7 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
         beating = _present(nodes.get(service, []))
         if not beating or any(view.health.status is not Liveness.ALIVE for view in beating):
             continue
-        current = [edge for edge in edges if now < edge.observed_at + _CURRENT]
+        current = [edge for edge in edges if now < edge.observed_at + CURRENT]
         complaining = [edge for edge in current if edge.failing.windows > 1 and _counts(edge, policy)]
         if complaining and _shows(board, service, complaining, current, policy):
             yield _finding(service, complaining, beating, policy)

@@ -21,7 +21,7 @@ from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rules.retry_amplification import budget
 from snowshed.streams.cascade.throttle import Situation, Throttle
 from snowshed.streams.cascade.triggers import descent, lost
-from snowshed.streams.cascade.views import EdgeView, Streak, extended, queues
+from snowshed.streams.cascade.views import CURRENT, EdgeView, Streak, extended, queues
 from snowshed.streams.causes.attribution import best, shares
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.queueing import queue_limit
@@ -39,8 +39,6 @@ _NOISE = 3.0
 """Standard deviations of a Poisson count that still pass for usual."""
 _SHOWN = 3
 """Edges that an incident's evidence shows, the worst first."""
-_CURRENT = 3.0
-"""Seconds after which an edge's newest window no longer speaks of the present."""
 
 
 def excess(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> float:
@@ -61,7 +59,7 @@ def noted(streak: Streak, window: EdgeWindow, value: float, *, now: float, polic
 def situation(board: Board, callee: str, policy: Policy, now: float) -> Situation:
     """What the edges into a callee show now, put together."""
     limits, standing = policy.overload, board.services.get(callee)
-    edges = [edge for edge in board.callees.get(callee, ()) if now < edge.observed_at + _CURRENT]
+    edges = [edge for edge in board.callees.get(callee, ()) if now < edge.observed_at + CURRENT]
     bad = [
         edge
         for edge in edges
@@ -138,7 +136,7 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """Callees under control."""
     for callee, throttle in board.throttles.items():
         edges = board.callees.get(callee, [])
-        current = [edge for edge in edges if now < edge.observed_at + _CURRENT]
+        current = [edge for edge in edges if now < edge.observed_at + CURRENT]
         bad = [edge for edge in current if edge.overloaded.lasts(policy.overload.hold)]
         opens = _harms(board, callee, bad, policy)
         acute = any(edge.excess > 1.0 for edge in bad)

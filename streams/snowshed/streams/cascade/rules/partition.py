@@ -15,7 +15,7 @@ from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.paths import is_heard, is_unanswered, is_unheard
-from snowshed.streams.cascade.views import EdgeView, Streak, extended
+from snowshed.streams.cascade.views import CURRENT, EdgeView, Streak, extended
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import HealthPolicy, OverloadPolicy, Policy
 from snowshed.streams.reachability import Link, Partition, PartitionKind, partitions
@@ -30,8 +30,6 @@ _CONFIDENCE: Mapping[PartitionKind, float] = {
     PartitionKind.ONE_WAY: 0.8,
 }
 _NAMED = 3
-_CURRENT = 3.0
-"""Seconds after which an edge's newest window no longer speaks of the present."""
 
 
 def noted(streak: Streak, window: EdgeWindow, *, now: float, policy: HealthPolicy) -> Streak:
@@ -51,7 +49,7 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     domains: dict[str, dict[Link, EdgeView]] = {}
     for edges in board.callees.values():
         for edge in edges:
-            if now < edge.observed_at + _CURRENT and edge.window.callee not in dead:
+            if now < edge.observed_at + CURRENT and edge.window.callee not in dead:
                 domains.setdefault(edge.domain, {})[edge.window.caller, edge.window.callee] = edge
     for domain, links in sorted(domains.items()):
         matrix = _matrix(links, policy.health)
