@@ -272,6 +272,12 @@ def test_a_cluster_that_refuses_says_why(server: HttpReceiver) -> None:
     assert "t0k" not in repr(kubernetes(server, ActionKind.RESTART))
 
 
+def test_an_answer_that_is_no_json_has_changed_nothing_and_says_so(server: HttpReceiver) -> None:
+    server.replies = [Reply(200, b"<html>a proxy's page</html>")]
+    result = run(kubernetes(server, ActionKind.SCALE_OUT, by=1, most=5))
+    assert (result.verdict, "no JSON in the answer" in result.output) == (Verdict.FAILED, True)
+
+
 # Docker
 
 

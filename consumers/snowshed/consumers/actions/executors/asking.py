@@ -65,7 +65,10 @@ class Asking:
             raise Ended(Result(Verdict.FAILED, str(error))) from error
         if not answer.ok:
             raise Ended(Result(Verdict.FAILED, f"GET {path}: {answer}"))
-        return cast("dict[str, Any]", json.loads(answer.body))
+        try:
+            return cast("dict[str, Any]", json.loads(answer.body))
+        except ValueError as error:
+            raise Ended(Result(Verdict.FAILED, f"GET {path}: no JSON in the answer: {error}")) from error
 
     def change(self, method: str, path: str, body: object = None, content: str = "application/json") -> Answer:
         """Ask for a change; the answer, whatever its status.
