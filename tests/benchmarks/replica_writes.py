@@ -14,9 +14,9 @@ from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.stage import Stage
 
 from snowshed.consumers.book import InForce
-from snowshed.consumers.brakes.degrade import LOWEST_PRIORITY
 from snowshed.consumers.effective import combine
 from snowshed.schemas.codec import Codec
+from snowshed.schemas.propagation import LOWEST_PRIORITY
 from snowshed.schemas.records import Decision, Lag, LagStatus
 from snowshed.streams.cascade import DomainFold, DomainState
 from snowshed.streams.folding import Batch, Message

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from math import ceil, inf, isnan
 
 from snowshed.consumers.book import InForce, Order
-from snowshed.consumers.brakes.degrade import LEVELS, LOWEST_PRIORITY, degrade_level, priority
+from snowshed.consumers.brakes.degrade import LEVELS, degrade_level, priority
 from snowshed.consumers.brakes.retry_budget import LOCAL_RATIO
+from snowshed.schemas.propagation import LOWEST_PRIORITY
 from snowshed.schemas.records import Consistency, Decision, DecisionKind, DecisionMode
 
 __all__ = ["Effective", "combine"]

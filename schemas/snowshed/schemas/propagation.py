@@ -22,6 +22,7 @@ __all__ = [
     "CRITICALITY",
     "CURSOR",
     "DEADLINE",
+    "LOWEST_PRIORITY",
     "ORIGIN",
     "ROOT_API",
     "CallContext",
@@ -58,6 +59,10 @@ class Criticality(IntEnum):
     CRITICAL = 1
     SHEDDABLE_PLUS = 2
     SHEDDABLE = 3
+
+
+LOWEST_PRIORITY = len(Criticality) * COHORTS - 1
+"""The priority that is refused first: they are counted over all cohorts of all classes, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

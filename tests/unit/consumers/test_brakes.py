@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from snowshed.consumers.brakes import (
     LEVELS,
-    LOWEST_PRIORITY,
     RateMeter,
     RetryBudget,
     TokenBucket,
@@ -19,7 +18,7 @@ from snowshed.consumers.brakes import (
     trips,
 )
 from snowshed.consumers.brakes.retry_budget import DEPTH, FLOOR, FLOOR_RATE
-from snowshed.schemas.propagation import Criticality
+from snowshed.schemas.propagation import LOWEST_PRIORITY, Criticality
 
 
 def _taken(bucket: TokenBucket, now: float, tries: int) -> int:

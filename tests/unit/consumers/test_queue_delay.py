@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowshed.consumers import Brake, Guard, LocalBrakes, Permit, Refusal
-from snowshed.consumers.brakes import LOWEST_PRIORITY, CalleeCursorOptions, QueueDelay, QueueDelayOptions, priority
+from snowshed.consumers.brakes import CalleeCursorOptions, QueueDelay, QueueDelayOptions, priority
 from snowshed.consumers.brakes.dither import Dither
 from snowshed.consumers.integrations.refused import DEGRADE_LEVEL, advertised, hear
 from snowshed.consumers.testing import FakeClock
-from snowshed.schemas.propagation import CURSOR, Criticality
+from snowshed.schemas.propagation import CURSOR, LOWEST_PRIORITY, Criticality
 
 
 def _window(brake: QueueDelay, now: float, levels: list[int], waited: float) -> list[int]:

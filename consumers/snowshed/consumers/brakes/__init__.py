@@ -8,7 +8,7 @@ from snowshed.consumers.brakes.circuit import Circuit, CircuitState
 from snowshed.consumers.brakes.circuit_evidence import CircuitOptions
 from snowshed.consumers.brakes.concurrency_limit import ConcurrencyLimit, ConcurrencyLimitOptions
 from snowshed.consumers.brakes.deadline import Deadline, DeadlineOptions
-from snowshed.consumers.brakes.degrade import LEVELS, LOWEST_PRIORITY, DegradeLevel, degrade_level, priority
+from snowshed.consumers.brakes.degrade import LEVELS, DegradeLevel, degrade_level, priority
 from snowshed.consumers.brakes.leaky_bucket import LeakyBucket, LeakyBucketOptions
 from snowshed.consumers.brakes.queue_delay import QueueDelay, QueueDelayOptions
 from snowshed.consumers.brakes.rate_meter import RateMeter
@@ -21,7 +21,6 @@ from snowshed.consumers.brakes.wait_line import Waiting, WaitLine
 
 __all__ = [
     "LEVELS",
-    "LOWEST_PRIORITY",
     "AdaptiveTimeout",
     "AdaptiveTimeoutOptions",
     "Bulkhead",

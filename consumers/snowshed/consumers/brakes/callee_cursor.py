@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from snowshed.consumers.brakes.degrade import LOWEST_PRIORITY
+from snowshed.schemas.propagation import LOWEST_PRIORITY
 
 __all__ = ["CalleeCursor", "CalleeCursorOptions"]
 

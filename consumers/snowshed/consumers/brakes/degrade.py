@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from snowshed.schemas.propagation import COHORTS, Criticality
 
-__all__ = ["LEVELS", "LOWEST_PRIORITY", "DegradeLevel", "degrade_level", "priority"]
+__all__ = ["LEVELS", "DegradeLevel", "degrade_level", "priority"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,6 @@ LEVELS: tuple[DegradeLevel, ...] = (
     DegradeLevel(Criticality.CRITICAL_PLUS, 0.0),
 )
 """From normal (0) to the programme that leaves a metastable state (4)."""
-
-LOWEST_PRIORITY = len(Criticality) * COHORTS - 1
-"""The priority that is refused first."""
 
 
 def degrade_level(level: int) -> DegradeLevel:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snowshed.consumers.brakes.bounds import check
-from snowshed.consumers.brakes.degrade import LOWEST_PRIORITY
 from snowshed.consumers.brakes.dither import Dither
+from snowshed.schemas.propagation import LOWEST_PRIORITY
 
 __all__ = ["QueueDelay", "QueueDelayOptions"]
 

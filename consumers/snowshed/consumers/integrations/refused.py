@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from math import ceil
 
 from snowshed.consumers.admission import Brake, Refusal
-from snowshed.consumers.brakes.degrade import LOWEST_PRIORITY
 from snowshed.consumers.guard import Guard
-from snowshed.schemas.propagation import CURSOR
+from snowshed.schemas.propagation import CURSOR, LOWEST_PRIORITY
 
 __all__ = ["DEGRADE_LEVEL", "EXEMPT_PATHS", "ExemptPaths", "advertised", "body_of", "headers_of", "hear", "status_of"]
 

@@ -17,10 +17,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import isnan, nan
 
+from snowshed.schemas.propagation import LOWEST_PRIORITY
+
 __all__ = ["EVERYTHING", "Replication", "WriteLaw", "WriteThrottle", "slowed"]
 
-EVERYTHING = 511.0
-"""The lowest of 4 × 128 priorities."""
+EVERYTHING = float(LOWEST_PRIORITY)
+"""The priority down to which all writes are admitted."""
 _LEAST = 26.0
 """Priority that is always admitted: the top of the highest class, without whose writes no lag shows."""
 _NOISE = 0.7
