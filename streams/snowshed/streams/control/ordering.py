@@ -115,7 +115,7 @@ def known(scope: str, places: Mapping[str, Place]) -> Place:
     if found is not None:
         return found
     near = get_close_matches(scope, places, n=1)
-    meant = f": did you mean {near[0]!r}?" if near else f"; seen are {', '.join(sorted(places)[:10]) or 'none'}"
+    meant = f": did you mean {near[0]!r}?" if near else f"; seen are {', '.join(sorted(places)[:10]) or 'none'}."
     raise ConfigurationError(
         f"no scope {scope!r} has been seen{meant} A scope is a service, caller>callee or a dataset; one that has not "
         "reported yet is accepted with its domain named (--domain)"

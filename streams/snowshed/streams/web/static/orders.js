@@ -26,9 +26,10 @@ export async function offerOrders() {
 
 /** Offers the scopes that the page knows. */
 export function renderScopes(world) {
-  const names = [...new Set([...world.services.map((one) => one.service), ...world.edges.map((one) => `${one.caller}>${one.callee}`), ...world.decisions.map((one) => one.scope)])].sort();
+  const names = [...new Set([...world.services.map((one) => one.service), ...world.edges.map((one) => `${one.caller}>${one.callee}`), ...world.lag.map((one) => one.dataset), ...world.decisions.map((one) => one.scope)])].sort();
   const list = byId("order-scopes");
-  if (list.childElementCount !== names.length) list.replaceChildren(...names.map((value) => h("option", { value })));
+  const offered = [...list.children].map((one) => one.value);
+  if (String(offered) !== String(names)) list.replaceChildren(...names.map((value) => h("option", { value })));
 }
 
 async function send(form) {
