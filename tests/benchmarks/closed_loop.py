@@ -11,9 +11,9 @@ from random import Random
 from tests.unit.streams.cascade.domain_script import START, Domain
 from tests.unit.streams.stability.driving import calm_of, observed
 
-from snowshed.consumers.book import DecisionBook
-from snowshed.consumers.controls import Controls
-from snowshed.consumers.effective import combine
+from snowshed.consumers.admission.controls import Controls
+from snowshed.consumers.decisions.book import DecisionBook
+from snowshed.consumers.decisions.effective import combine
 from snowshed.schemas.propagation import COHORTS
 from snowshed.schemas.records import Decision
 from snowshed.streams.cascade.throttle import Throttle

@@ -13,8 +13,8 @@ from statistics import fmean, median
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.stage import Stage
 
-from snowshed.consumers.book import InForce
-from snowshed.consumers.effective import combine
+from snowshed.consumers.decisions.book import InForce
+from snowshed.consumers.decisions.effective import combine
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.propagation import LOWEST_PRIORITY
 from snowshed.schemas.records import Decision, Lag, LagStatus

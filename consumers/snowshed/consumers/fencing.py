@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snowshed.consumers.view import DecisionView
+from snowshed.consumers.decisions.view import DecisionView
 from snowshed.schemas.errors import ConfigurationError, Rejected
 from snowshed.schemas.records import ConsistencyMode, Decision, DecisionKind
 

@@ -11,16 +11,16 @@ from dataclasses import replace
 from math import inf
 from typing import ParamSpec, TypeVar
 
-from snowshed.consumers.admission import Brake, Refusal
-from snowshed.consumers.book import DecisionBook
+from snowshed.consumers.admission.controls import Controls
+from snowshed.consumers.admission.decided import Brake, Refusal
 from snowshed.consumers.brakes.degrade import priority
-from snowshed.consumers.controls import Controls
-from snowshed.consumers.effective import Effective
+from snowshed.consumers.decisions.book import DecisionBook
+from snowshed.consumers.decisions.effective import Effective
+from snowshed.consumers.decisions.view import DecisionView
 from snowshed.consumers.local import LocalBrakes
 from snowshed.consumers.permit import Outcome, Permit
 from snowshed.consumers.protecting import protected
 from snowshed.consumers.reporting import GuardEvent, GuardStats
-from snowshed.consumers.view import DecisionView
 from snowshed.schemas.propagation import COHORTS, Criticality, call_context
 
 __all__ = ["Guard", "GuardEvent", "GuardStats"]

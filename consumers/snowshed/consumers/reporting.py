@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from snowshed.consumers.admission import Brake, Refusal
-from snowshed.consumers.effective import Effective
+from snowshed.consumers.admission.decided import Brake, Refusal
+from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.local import LocalStats
 from snowshed.consumers.permit import Outcome
 from snowshed.schemas.propagation import Criticality

@@ -9,8 +9,8 @@ from itertools import count
 from math import inf, isnan, nan
 from typing import Generic, Literal, TypeVar
 
-from snowshed.consumers.book import InForce
-from snowshed.consumers.view import DecisionView
+from snowshed.consumers.decisions.book import InForce
+from snowshed.consumers.decisions.view import DecisionView
 from snowshed.schemas.errors import ConfigurationError, Rejected
 from snowshed.schemas.records import Consistency, ConsistencyMode, DecisionKind
 

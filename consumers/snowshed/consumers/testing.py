@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from snowshed.consumers.admission import Brake, Refusal
-from snowshed.consumers.controls import Controls
+from snowshed.consumers.admission.controls import Controls
+from snowshed.consumers.admission.decided import Brake, Refusal
+from snowshed.consumers.decisions.view import DecisionView
 from snowshed.consumers.guard import Guard, GuardEvent
 from snowshed.consumers.local import LocalBrakes
-from snowshed.consumers.view import DecisionView
 from snowshed.schemas.records import Decision, DecisionKind, ScopeKind
 
 __all__ = [

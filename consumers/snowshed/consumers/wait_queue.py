@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.admission.decided import Brake, Refusal
 from snowshed.consumers.brakes.wait_line import Waiting, WaitLine
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.permit import Permit

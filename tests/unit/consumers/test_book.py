@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowshed.consumers.book import DecisionBook, InForce
+from snowshed.consumers.decisions.book import DecisionBook, InForce
 from snowshed.consumers.testing import decision
 from snowshed.schemas.records import Consistency, ConsistencyMode, Decision, DecisionKind
 

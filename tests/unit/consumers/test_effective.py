@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowshed.consumers.book import InForce
 from snowshed.consumers.brakes import priority
-from snowshed.consumers.effective import Effective, combine
+from snowshed.consumers.decisions.book import InForce
+from snowshed.consumers.decisions.effective import Effective, combine
 from snowshed.consumers.testing import decision
 from snowshed.schemas.propagation import LOWEST_PRIORITY, Criticality
 from snowshed.schemas.records import Consistency, ConsistencyMode, DecisionKind, DecisionMode, PriorityFloor

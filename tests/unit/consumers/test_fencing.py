@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.consumers import WriteFence
+from snowshed.consumers.decisions.view import DecisionView
 from snowshed.consumers.testing import FakeClock, InMemoryView, decision, in_memory_view
-from snowshed.consumers.view import DecisionView
 from snowshed.schemas.errors import ConfigurationError, Rejected
 from snowshed.schemas.records import Consistency, ConsistencyMode, Decision, DecisionKind, DecisionMode
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from snowshed.consumers.progress import Progress
+from snowshed.consumers.following.progress import Progress
 
 _A, _B = ("t", 0), ("t", 1)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from snowshed.consumers.progress import Partition, Progress
+from snowshed.consumers.following.progress import Partition, Progress
 
 _Entry = Literal["record", "aborted", "marker"]
 _News = tuple[Literal["record", "end"], int]

@@ -22,7 +22,7 @@ from snowshed.consumers.actions.runbook import Plan, Step
 from snowshed.consumers.actions.situation import Situation
 from snowshed.consumers.actions.states import ActionEvent, advanced
 from snowshed.consumers.actions.values import Unfit
-from snowshed.consumers.follower import Follower
+from snowshed.consumers.following.follower import Follower
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import BrokerUnavailable

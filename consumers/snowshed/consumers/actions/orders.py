@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from snowshed.consumers.actions.ledger import PARTITION
 from snowshed.consumers.actions.situation import Situation
-from snowshed.consumers.follower import Follower
+from snowshed.consumers.following.follower import Follower
 from snowshed.schemas.cloudevents import headers
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection

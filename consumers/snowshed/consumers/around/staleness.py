@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snowshed.consumers.effective import Effective
+from snowshed.consumers.decisions.effective import Effective
 from snowshed.schemas.records import ConsistencyMode
 
 __all__ = ["Staleness", "allowed_staleness"]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from snowshed.consumers.admission import Refusal
+from snowshed.consumers.admission.decided import Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.integrations.refused import (
     EXEMPT_PATHS,

@@ -20,7 +20,7 @@ from typing import Any
 from celery import Task, signals
 from celery.exceptions import Retry, SoftTimeLimitExceeded
 
-from snowshed.consumers.admission import Refusal
+from snowshed.consumers.admission.decided import Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.permit import Permit
 from snowshed.schemas.errors import Rejected

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from snowshed.consumers.admission import Refusal
+from snowshed.consumers.admission.decided import Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.permit import Permit
 from snowshed.schemas.propagation import parse_raw, use_context

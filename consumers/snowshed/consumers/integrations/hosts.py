@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from snowshed.consumers.decisions.view import DecisionView
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.local import LocalBrakes
-from snowshed.consumers.view import DecisionView
 
 __all__ = ["HostGuards"]
 

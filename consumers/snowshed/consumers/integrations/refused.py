@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from math import ceil
 
-from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.admission.decided import Brake, Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.schemas.propagation import CURSOR, LOWEST_PRIORITY
 

@@ -14,7 +14,7 @@ from threading import Event
 
 import structlog
 
-from snowshed.consumers.follower import Follower
+from snowshed.consumers.following.follower import Follower
 from snowshed.consumers.notify.channels.alertmanager import Alertmanager
 from snowshed.consumers.notify.desk import Desk, Source
 from snowshed.consumers.notify.items import Explain, action_item, notice_item, phase_of, reminder_item

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.streams.cascade.domain_script import CODEC, QUEUEING, START, Domain, edges
 
-from snowshed.consumers.book import DecisionBook
+from snowshed.consumers.decisions.book import DecisionBook
 from snowshed.schemas.errors import SchemaMismatch
 from snowshed.schemas.records import Decision, DecisionKind, Incident, OperatorAction, OperatorOrder, ScopeKind
 from snowshed.streams.cascade import explain

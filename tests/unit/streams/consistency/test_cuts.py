@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowshed.consumers import ReplicaRouter, WriteFence
+from snowshed.consumers.decisions.view import DecisionView
 from snowshed.consumers.testing import FakeClock
-from snowshed.consumers.view import DecisionView
 from snowshed.schemas.errors import Rejected
 from snowshed.schemas.members import MemberReport, Role
 from snowshed.schemas.records import Consistency, ConsistencyMode, Decision, DecisionKind, ScopeKind

@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 
-from snowshed.consumers.admission import Refusal
+from snowshed.consumers.admission.decided import Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.integrations.envoy.messages import (
     METHOD,

@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.admission.decided import Brake, Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.integrations.refused import DEGRADE_LEVEL
 from snowshed.consumers.permit import Permit

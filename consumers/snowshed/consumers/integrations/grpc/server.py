@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from snowshed.consumers.admission import Refusal
+from snowshed.consumers.admission.decided import Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.integrations.ending import EndedBy
 from snowshed.consumers.integrations.grpc.codes import (

@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from snowshed.consumers.book import DecisionBook, InForce
-from snowshed.consumers.effective import Effective, combine
-from snowshed.consumers.follower import Delivery, Follower
+from snowshed.consumers.decisions.book import DecisionBook, InForce
+from snowshed.consumers.decisions.effective import Effective, combine
+from snowshed.consumers.following.follower import Delivery, Follower
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.records import Decision

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil, inf, isnan
 
-from snowshed.consumers.book import InForce, Order
 from snowshed.consumers.brakes.degrade import LEVELS, degrade_level, priority
 from snowshed.consumers.brakes.retry_budget import LOCAL_RATIO
+from snowshed.consumers.decisions.book import InForce, Order
 from snowshed.schemas.propagation import LOWEST_PRIORITY
 from snowshed.schemas.records import Consistency, Decision, DecisionKind, DecisionMode
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from snowshed.consumers.admission import Brakes, Refusal
+from snowshed.consumers.admission.decided import Brakes, Refusal
+from snowshed.consumers.admission.local import LocalAdmission
 from snowshed.consumers.brakes.leaky_bucket import LeakyBucket
 from snowshed.consumers.brakes.rate_meter import RateMeter
-from snowshed.consumers.effective import Effective
+from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.local import LocalBrakes
-from snowshed.consumers.local_admission import LocalAdmission
 from snowshed.consumers.permit import Ticket
 
 __all__ = ["Controls"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from snowshed.consumers.progress import Partition, Progress
+from snowshed.consumers.following.progress import Partition, Progress
 from snowshed.schemas.connection import KafkaConnection, Property
 from snowshed.schemas.errors import ConfigurationError
 

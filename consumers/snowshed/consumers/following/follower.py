@@ -11,7 +11,7 @@ from math import inf, nan
 import structlog
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from snowshed.consumers.reader import TopicReader
+from snowshed.consumers.following.reader import TopicReader
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import DecodeError

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.admission.decided import Brake, Refusal
 from snowshed.consumers.brakes.bulkhead import Bulkhead
 from snowshed.consumers.brakes.concurrency_limit import ConcurrencyLimit
 from snowshed.consumers.brakes.tenants import Tenants
 from snowshed.consumers.brakes.throttle import Throttle
-from snowshed.consumers.effective import Effective
+from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.local import LocalBrakes
 from snowshed.consumers.permit import Outcome, Ticket
 

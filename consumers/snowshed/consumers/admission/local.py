@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from snowshed.consumers.admission import Brake, Refusal
+from snowshed.consumers.admission.decided import Brake, Refusal
+from snowshed.consumers.admission.flight import FlightBrakes
 from snowshed.consumers.brakes.adaptive_timeout import AdaptiveTimeout
 from snowshed.consumers.brakes.callee_cursor import CalleeCursor
 from snowshed.consumers.brakes.circuit import Circuit
 from snowshed.consumers.brakes.deadline import Deadline
 from snowshed.consumers.brakes.queue_delay import QueueDelay
 from snowshed.consumers.brakes.service_times import ServiceTimes
-from snowshed.consumers.effective import Effective
-from snowshed.consumers.flight import FlightBrakes
+from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.local import LocalBrakes, LocalStats
 from snowshed.consumers.permit import Outcome, Ticket
 from snowshed.schemas.propagation import LOWEST_PRIORITY

@@ -4,7 +4,7 @@
 
     degrade → breaker │ attempt cap → retry budget → pace → rate
 
-What stands before the bar refuses for free, and the local brakes come between (`local_admission`). What stands behind
+What stands before the bar refuses for free, and the local brakes come between (`local`). What stands behind
 it uses up tokens: it is asked first and charged only when all of it lets the call pass, so a refused call costs none.
 """
 
@@ -20,7 +20,7 @@ from snowshed.consumers.brakes.degrade import priority
 from snowshed.consumers.brakes.leaky_bucket import LeakyBucket
 from snowshed.consumers.brakes.retry_budget import RetryBudget
 from snowshed.consumers.brakes.token_bucket import TokenBucket
-from snowshed.consumers.effective import Effective
+from snowshed.consumers.decisions.effective import Effective
 from snowshed.schemas.errors import Rejected
 from snowshed.schemas.records import Decision
 
