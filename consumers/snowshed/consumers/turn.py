@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from enum import Enum
 from types import TracebackType
 from typing import Protocol
 
@@ -12,10 +13,22 @@ from snowshed.consumers.brakes.wait_line import Waiting
 from snowshed.consumers.permit import Permit
 from snowshed.schemas.errors import Rejected
 
-__all__ = ["Turn", "Wake"]
+__all__ = ["Ending", "Turn", "Wake"]
 
-Wake = Callable[[bool], None]
-"""Is told whether the turn came in time; called from any thread, never under a lock."""
+
+class Ending(Enum):
+    """How a wait ends."""
+
+    CALLED = "called"
+    """In time, with a place."""
+    LATE = "late"
+    """Its time is up."""
+    DISPLACED = "displaced"
+    """Something more urgent took its place in a full line."""
+
+
+Wake = Callable[[Ending], None]
+"""Is told how the wait ended; called from any thread, never under a lock."""
 
 
 class _Queue(Protocol):
@@ -25,7 +38,7 @@ class _Queue(Protocol):
 
     def arrive(self, operation: str, wake: Wake) -> Waiting[Wake] | None: ...
     def admit(self, operation: str, tenant: str, waited: float) -> Permit: ...
-    def give_up(self, operation: str, waited: float) -> Rejected: ...
+    def give_up(self, operation: str, waited: float, ending: Ending) -> Rejected: ...
     def leave(self, waiting: Waiting[Wake]) -> bool: ...
     def done(self) -> None: ...
 
@@ -43,10 +56,10 @@ class Turn:
 
     def __enter__(self) -> Permit:
         woken = threading.Event()
-        verdict: list[bool] = []
+        endings: list[Ending] = []
 
-        def wake(in_time: bool) -> None:
-            verdict.append(in_time)
+        def wake(ending: Ending) -> None:
+            endings.append(ending)
             woken.set()
 
         waiting = self._queue.arrive(self._operation, wake)
@@ -54,12 +67,12 @@ class Turn:
             return self._begin(0.0)
         if not woken.wait(self._patience(waiting)) and not self._queue.leave(waiting):
             woken.wait()
-        return self._end_wait(waiting, in_time=any(verdict))
+        return self._end_wait(waiting, endings[0] if endings else Ending.LATE)
 
     async def __aenter__(self) -> Permit:
         loop = asyncio.get_running_loop()
-        woken: asyncio.Future[bool] = loop.create_future()
-        waiting = self._queue.arrive(self._operation, lambda in_time: _tell(loop, woken, in_time))
+        woken: asyncio.Future[Ending] = loop.create_future()
+        waiting = self._queue.arrive(self._operation, lambda ending: _tell(loop, woken, ending))
         if waiting is None:
             return self._begin(0.0)
         try:
@@ -69,7 +82,7 @@ class Turn:
         except asyncio.CancelledError:
             self._abandon(waiting, woken)
             raise
-        return self._end_wait(waiting, in_time=woken.done() and woken.result())
+        return self._end_wait(waiting, woken.result() if woken.done() else Ending.LATE)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -88,24 +101,31 @@ class Turn:
         self._permit = self._queue.admit(self._operation, self._tenant, waited)
         return self._permit
 
-    def _end_wait(self, waiting: Waiting[Wake], *, in_time: bool) -> Permit:
+    def _end_wait(self, waiting: Waiting[Wake], ending: Ending) -> Permit:
         waited = self._queue.clock() - waiting.since
-        if in_time:
+        if ending is Ending.CALLED:
             return self._begin(waited)
-        raise self._queue.give_up(self._operation, waited)
+        raise self._queue.give_up(self._operation, waited, ending)
 
     def _patience(self, waiting: Waiting[Wake]) -> float:
         return max(0.0, waiting.until - self._queue.clock())
 
-    def _abandon(self, waiting: Waiting[Wake], woken: asyncio.Future[bool]) -> None:
+    def _abandon(self, waiting: Waiting[Wake], woken: asyncio.Future[Ending]) -> None:
         """A task that is cancelled just when its turn comes hands its place on."""
         if not self._queue.leave(waiting):
             woken.add_done_callback(self._hand_on)
 
-    def _hand_on(self, woken: asyncio.Future[bool]) -> None:
-        if woken.result():
+    def _hand_on(self, woken: asyncio.Future[Ending]) -> None:
+        if woken.result() is Ending.CALLED:
             self._queue.done()
 
 
-def _tell(loop: asyncio.AbstractEventLoop, woken: asyncio.Future[bool], in_time: bool) -> None:
-    loop.call_soon_threadsafe(woken.set_result, in_time)
+def _tell(loop: asyncio.AbstractEventLoop, woken: asyncio.Future[Ending], ending: Ending) -> None:
+    try:
+        is_here = asyncio.get_running_loop() is loop
+    except RuntimeError:
+        is_here = False
+    if is_here:  # most of the time: waking a loop from outside costs a system call
+        woken.set_result(ending)
+    else:
+        loop.call_soon_threadsafe(woken.set_result, ending)

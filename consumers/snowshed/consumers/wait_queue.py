@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from math import inf
 
 from snowshed.consumers.admission.decided import Brake, Refusal
+from snowshed.consumers.brakes.degrade import priority
 from snowshed.consumers.brakes.wait_line import Waiting, WaitLine
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.permit import Permit
-from snowshed.consumers.turn import Turn, Wake
+from snowshed.consumers.turn import Ending, Turn, Wake
 from snowshed.schemas.errors import ConfigurationError, Rejected
 from snowshed.schemas.propagation import call_context
 
 __all__ = ["WaitQueue", "WaitQueueOptions"]
+
+_LATER = 1.0
+"""Seconds after which a request that found no place may come again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,9 @@ class WaitQueueOptions:
     """Requests that may wait."""
     longest_wait: float = 5.0
     """Seconds after which a request is given up, whatever its deadline."""
-    lifo_above: int = 10
-    """When more than this wait, the last come is served first: the first come are as good as lost."""
+    long_above: int = 10
+    """When more than this wait, the highest priority is served first, and of that the last come: not everybody can be
+    served in time any more."""
 
 
 _DEFAULT = WaitQueueOptions()
@@ -44,7 +49,8 @@ class WaitQueue:
         async with queue.enter("read") as permit: ...
 
     A request whose priority is shed is refused on arrival. One that can no longer be in time is dropped when its turn
-    comes or its time is up. The others are put to the Guard after their wait, with the seconds they have waited.
+    comes or its time is up, and the longest waiting of the lowest priority when the line is full and something more
+    urgent comes. The others are put to the Guard after their wait, with the seconds they have waited.
 
     Args:
         guard: the guard of this service.
@@ -74,7 +80,7 @@ class WaitQueue:
         self._concurrency = concurrency
         self._longest_wait = options.longest_wait
         self._lock = threading.Lock()
-        self._line: WaitLine[Wake] = WaitLine(options.capacity, options.lifo_above)
+        self._line: WaitLine[Wake] = WaitLine(options.capacity, options.long_above)
         self._serving = 0
 
     @property
@@ -92,25 +98,28 @@ class WaitQueue:
         return Turn(self, operation, tenant)
 
     def arrive(self, operation: str, wake: Wake) -> Waiting[Wake] | None:
-        """Takes a place, which gives None, or joins the line; `wake` is told later whether the turn came in time.
+        """Takes a place, which gives None, or joins the line; `wake` is told later how the wait ended.
 
         Raises:
-            Rejected: the request's priority is shed, or the line is full.
+            Rejected: the request's priority is shed, or the line is full of what is no less urgent.
         """
         refusal = self.guard.turn_away(operation)
         if refusal is not None:
             raise refusal.error(self.guard.scope)
-        now = self.clock()
-        deadline = call_context().deadline
-        waiting = Waiting(wake, now, min(now + self._longest_wait, inf if deadline is None else deadline))
+        now, context = self.clock(), call_context()
+        until = min(now + self._longest_wait, inf if context.deadline is None else context.deadline)
+        waiting = Waiting(wake, now, until, priority(context.criticality, context.cohort))
         with self._lock:
             if not self._line and self._serving < self._places:
                 self._serving += 1
                 return None
-            if self._line.join(waiting):
-                return waiting
-        full = Refusal(Brake.QUEUE, f"{self.waiting} requests wait already", 1.0)
-        raise self.guard.count_refusal(full, operation).error(self.guard.scope)
+            displaced = self._line.join(waiting)
+        if displaced is waiting:
+            full = Refusal(Brake.QUEUE, f"{self.waiting} requests wait already", _LATER)
+            raise self.guard.count_refusal(full, operation).error(self.guard.scope)
+        if displaced is not None:
+            displaced.who(Ending.DISPLACED)
+        return waiting
 
     def admit(self, operation: str, tenant: str, waited: float) -> Permit:
         """Asks the guard after the wait; a refusal gives the place to the next.
@@ -124,9 +133,13 @@ class WaitQueue:
         self.done()
         raise answer.error(self.guard.scope)
 
-    def give_up(self, operation: str, waited: float) -> Rejected:
+    def give_up(self, operation: str, waited: float, ending: Ending) -> Rejected:
         """The error of a request that has waited in vain."""
-        refusal = Refusal(Brake.DEADLINE, f"not served in time after a wait of {waited:.2f} s", 0.0)
+        if ending is Ending.DISPLACED:
+            reason = f"after a wait of {waited:.2f} s a more urgent request took its place in the full queue"
+            refusal = Refusal(Brake.QUEUE, reason, _LATER)
+        else:
+            refusal = Refusal(Brake.DEADLINE, f"not served in time after a wait of {waited:.2f} s", 0.0)
         return self.guard.count_refusal(refusal, operation, queued_for=waited).error(self.guard.scope)
 
     def leave(self, waiting: Waiting[Wake]) -> bool:
@@ -141,18 +154,18 @@ class WaitQueue:
             self._serving -= 1
             calls = self._call(needed)
         # Outside of the lock: waking is other people's code.
-        for wake, in_time in calls:
-            wake(in_time)
+        for wake, ending in calls:
+            wake(ending)
 
-    def _call(self, needed: float) -> list[tuple[Wake, bool]]:
-        calls: list[tuple[Wake, bool]] = []
+    def _call(self, needed: float) -> list[tuple[Wake, Ending]]:
+        calls: list[tuple[Wake, Ending]] = []
         now = self.clock()
         while self._line and self._serving < self._places:
             called, too_late = self._line.call(now, needed)
-            calls += [(waiting.who, False) for waiting in too_late]
+            calls += [(waiting.who, Ending.LATE) for waiting in too_late]
             if called is not None:
                 self._serving += 1
-                calls.append((called.who, True))
+                calls.append((called.who, Ending.CALLED))
         return calls
 
     @property

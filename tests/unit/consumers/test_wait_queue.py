@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -19,10 +19,10 @@ from snowshed.schemas.propagation import CallContext, Criticality, use_context
 from snowshed.schemas.records import DecisionKind
 
 
-def _line(*untils: float, capacity: int = 100, lifo_above: int = 10) -> WaitLine[int]:
-    line: WaitLine[int] = WaitLine(capacity, lifo_above)
+def _line(*untils: float, levels: Sequence[int] = (), capacity: int = 100, long_above: int = 10) -> WaitLine[int]:
+    line: WaitLine[int] = WaitLine(capacity, long_above)
     for number, until in enumerate(untils):
-        line.join(Waiting(number, 0.0, until))
+        line.join(Waiting(number, 0.0, until, levels[number] if levels else 0))
     return line
 
 
@@ -42,34 +42,53 @@ def test_a_short_line_is_served_in_order_and_a_long_one_from_its_end() -> None:
     assert _calls(_line(*[9.0] * 12), 1.0, 0.0) == ([11, 10, *range(10)], [])
 
 
+def test_a_long_line_serves_the_highest_priority_first_and_of_that_the_last_come() -> None:
+    line = _line(*[9.0] * 6, levels=[300, 20, 300, 20, 511, 21], long_above=1)
+    assert _calls(line, 1.0, 0.0) == ([3, 1, 5, 2, 0, 4], [])
+    assert _calls(_line(*[9.0] * 3, levels=[300, 20, 511], long_above=3), 1.0, 0.0) == ([0, 1, 2], [])
+
+
 def test_who_cannot_be_in_time_is_dropped_when_called() -> None:
     assert _calls(_line(1.4, 2.0, 1.5, 3.0), 1.0, 0.5) == ([1, 3], [0, 2])
     assert _calls(_line(1.0), 1.0, 0.0) == ([], [0])
 
 
-def test_nobody_joins_a_full_line_and_nobody_leaves_twice() -> None:
-    line = _line(9.0, 9.0, capacity=3)
-    mine = Waiting(7, 0.0, 9.0)
-    assert line.join(mine)
-    assert not line.join(Waiting(8, 0.0, 9.0))
+def test_a_full_line_takes_only_who_is_more_urgent_than_somebody_and_nobody_leaves_twice() -> None:
+    line = _line(9.0, 9.0, levels=[200, 200], capacity=3)
+    mine, urgent = Waiting(7, 0.0, 9.0, 100), Waiting(9, 0.0, 9.0, 150)
+    assert line.join(mine) is None
+    late = Waiting(8, 0.0, 9.0, 200)
+    assert line.join(late) is late
+    displaced = line.join(urgent)
+    assert displaced is not None
+    assert displaced.who == 0  # the longest waiting of the lowest priority
+    assert not line.leave(displaced)
     assert line.leave(mine)
     assert not line.leave(mine)
-    assert len(line) == 2
+    assert _calls(line, 1.0, 0.0) == ([1, 9], [])
 
 
-@given(
-    untils=st.lists(st.floats(0, 10), max_size=40),
-    now=st.floats(0, 10),
-    needed=st.floats(0, 3),
-    lifo_above=st.integers(0, 20),
-)
+def test_a_line_without_places_takes_nobody() -> None:
+    line: WaitLine[int] = WaitLine(0, 10)
+    mine = Waiting(1, 0.0, 9.0, 0)
+    assert line.join(mine) is mine
+
+
+_ONE = st.tuples(st.floats(0, 10), st.integers(0, 5))
+
+
+@given(waiting=st.lists(_ONE, max_size=40), now=st.floats(0, 10), needed=st.floats(0, 3), long_above=st.integers(0, 20))
 def test_everybody_is_called_once_and_served_only_in_time(
-    untils: list[float], now: float, needed: float, lifo_above: int
+    waiting: list[tuple[float, int]], now: float, needed: float, long_above: int
 ) -> None:
-    served, dropped = _calls(_line(*untils, lifo_above=lifo_above), now, needed)
+    untils, levels = [until for until, _ in waiting], [level for _, level in waiting]
+    served, dropped = _calls(_line(*untils, levels=levels, long_above=long_above), now, needed)
     assert sorted(served + dropped) == list(range(len(untils)))
     assert all(untils[who] - now > needed for who in served)
     assert all(untils[who] - now <= needed for who in dropped)
+    # While the line is long, nobody is served before somebody more urgent.
+    early = [levels[who] for who in served[: max(0, len(served) - long_above)]]
+    assert early == sorted(early)
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -140,6 +159,37 @@ async def test_a_full_line_refuses_who_comes() -> None:
             await _enter(queue)
     await waiter
     assert queue.guard.stats.rejected == {Brake.QUEUE: 1}
+
+
+async def test_who_is_more_urgent_takes_a_place_in_a_full_line() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=1, options=WaitQueueOptions(capacity=1))
+    async with queue.enter("read"):
+        with use_context(CallContext(criticality=Criticality.SHEDDABLE)):
+            waiter = asyncio.ensure_future(_enter(queue))
+            await _async_until(lambda: queue.waiting == 1)
+        urgent = asyncio.ensure_future(_enter(queue))
+        with pytest.raises(Rejected, match="a more urgent request took its place") as caught:
+            await waiter
+        assert caught.value.retriable
+    await urgent
+    assert queue.guard.stats.rejected == {Brake.QUEUE: 1}
+    assert (queue.serving, queue.waiting) == (0, 0)
+
+
+async def test_a_long_line_serves_classes_in_their_order() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=1, options=WaitQueueOptions(long_above=0))
+    served: list[Criticality] = []
+
+    async def work(criticality: Criticality) -> None:
+        with use_context(CallContext(criticality=criticality)):
+            async with queue.enter("read"):
+                served.append(criticality)
+
+    async with queue.enter("read"):
+        waiters = [asyncio.ensure_future(work(one)) for one in reversed(Criticality)]
+        await _async_until(lambda: queue.waiting == len(waiters))
+    await asyncio.gather(*waiters)
+    assert served == sorted(Criticality)
 
 
 async def _enter(queue: WaitQueue) -> float | None:

@@ -9,7 +9,7 @@ from snowshed.streams.lab.station import Station
 
 
 async def work(station: Station) -> float:
-    turn = await station.enter()
+    turn = await station.enter(time.monotonic())
     await station.work(turn)
     station.leave(turn.begun)
     return turn.queued
@@ -26,9 +26,9 @@ async def test_requests_beyond_its_slots_wait_in_order() -> None:
 
 async def test_work_begins_when_its_slot_should_have_become_free_however_late_the_timer_is() -> None:
     station = Station(1, 0.001, lambda: 1.0)
-    turns = [await station.enter()]
+    turns = [await station.enter(time.monotonic())]
     began = turns[0].begun
-    waiting = [asyncio.ensure_future(station.enter()) for _ in range(5)]
+    waiting = [asyncio.ensure_future(station.enter(time.monotonic())) for _ in range(5)]
     await asyncio.sleep(0.05)
     for each in waiting:
         await station.work(turns[-1])
@@ -36,6 +36,20 @@ async def test_work_begins_when_its_slot_should_have_become_free_however_late_th
         turns.append(await each)
     # The first ended its work 1 ms after it began and noticed 50 ms later; the others lose nothing by that.
     assert turns[-1].begun - began == pytest.approx(0.005, abs=1e-4)
+
+
+async def test_who_waited_outside_loses_nothing_by_a_late_timer_and_wins_no_time_before_it_came() -> None:
+    station = Station(1, 0.01, lambda: 1.0)
+    arrived = time.monotonic()
+    turn = await station.enter(arrived)
+    turn.begun += 0.01
+    await asyncio.sleep(0.03)  # the work was over after 10 ms
+    station.leave(turn.begun)
+    late = await station.enter(arrived)
+    assert turn.begun <= late.begun < arrived + 0.03
+    station.leave(late.begun)
+    came = time.monotonic()
+    assert (await station.enter(came)).begun == came
 
 
 async def test_a_cut_capacity_makes_work_longer() -> None:
@@ -48,12 +62,12 @@ async def test_a_cut_capacity_makes_work_longer() -> None:
 
 async def test_a_request_given_up_while_it_waits_takes_no_slot() -> None:
     station = Station(1, 0.01, lambda: 1.0)
-    turn = await station.enter()
-    waiting = asyncio.ensure_future(station.enter())
-    called = asyncio.ensure_future(station.enter())
+    turn = await station.enter(time.monotonic())
+    waiting = asyncio.ensure_future(station.enter(time.monotonic()))
+    called = asyncio.ensure_future(station.enter(time.monotonic()))
     await asyncio.sleep(0)
     waiting.cancel()
     station.leave(turn.begun)
     called.cancel()  # its turn has come, and it has not noticed yet
     await asyncio.gather(waiting, called, return_exceptions=True)
-    assert (await asyncio.wait_for(station.enter(), 1.0)).queued == 0.0
+    assert (await asyncio.wait_for(station.enter(time.monotonic()), 1.0)).queued == 0.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left, insort
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -19,38 +20,59 @@ class Waiting(Generic[_T]):
     since: float
     until: float
     """The time after which being served is of no use."""
+    level: int
+    """Its priority: 0 goes first, 511 last."""
 
 
 class WaitLine(Generic[_T]):
-    """First come, first served, until the line is long: then the last come, who can still be in time.
+    """First come, first served, until the line is long: then the highest priority, and of that the last come.
+
+    A long line is one that will not serve everybody in time. Whom it serves at all matters more then than the order
+    of arrival: the urgent, the same tasks again at each of their calls, and those whose time is not yet used up.
 
     Args:
         capacity: how many may wait.
-        lifo_above: a line of more than this is long.
+        long_above: a line of more than this is long.
     """
 
-    __slots__ = ("_capacity", "_lifo_above", "_line")
+    __slots__ = ("_by_level", "_capacity", "_levels", "_line", "_long_above")
 
-    def __init__(self, capacity: int, lifo_above: int) -> None:
+    def __init__(self, capacity: int, long_above: int) -> None:
         self._capacity = capacity
-        self._lifo_above = lifo_above
-        self._line: deque[Waiting[_T]] = deque()
+        self._long_above = long_above
+        self._line: OrderedDict[Waiting[_T], None] = OrderedDict()
+        self._by_level: dict[int, OrderedDict[Waiting[_T], None]] = {}
+        self._levels: list[int] = []
+        """Those that somebody waits at, ascending."""
 
     def __len__(self) -> int:
         return len(self._line)
 
-    def join(self, waiting: Waiting[_T]) -> bool:
-        """Puts somebody in the line; False when it is full."""
+    def join(self, waiting: Waiting[_T]) -> Waiting[_T] | None:
+        """Puts somebody in the line; gives who has no place in it, if anybody.
+
+        That is the longest waiting of the lowest priority when the line is full, or the newcomer when it is of no
+        higher priority than that.
+        """
+        displaced = None
         if len(self._line) >= self._capacity:
-            return False
-        self._line.append(waiting)
-        return True
+            if not self._levels or waiting.level >= self._levels[-1]:
+                return waiting
+            displaced = next(iter(self._by_level[self._levels[-1]]))
+            self._remove(displaced)
+        self._line[waiting] = None
+        here = self._by_level.get(waiting.level)
+        if here is None:
+            here = self._by_level[waiting.level] = OrderedDict()
+            insort(self._levels, waiting.level)
+        here[waiting] = None
+        return displaced
 
     def leave(self, waiting: Waiting[_T]) -> bool:
         """Takes somebody out; False when they have been called already."""
         if waiting not in self._line:
             return False
-        self._line.remove(waiting)
+        self._remove(waiting)
         return True
 
     def call(self, now: float, needed: float) -> tuple[Waiting[_T] | None, list[Waiting[_T]]]:
@@ -62,8 +84,22 @@ class WaitLine(Generic[_T]):
         """
         too_late: list[Waiting[_T]] = []
         while self._line:
-            waiting = self._line.pop() if len(self._line) > self._lifo_above else self._line.popleft()
+            waiting = self._next()
+            self._remove(waiting)
             if waiting.until - now > needed:
                 return waiting, too_late
             too_late.append(waiting)
         return None, too_late
+
+    def _next(self) -> Waiting[_T]:
+        if len(self._line) > self._long_above:
+            return next(reversed(self._by_level[self._levels[0]]))
+        return next(iter(self._line))
+
+    def _remove(self, waiting: Waiting[_T]) -> None:
+        del self._line[waiting]
+        here = self._by_level[waiting.level]
+        del here[waiting]
+        if not here:
+            del self._by_level[waiting.level]
+            del self._levels[bisect_left(self._levels, waiting.level)]

@@ -89,19 +89,20 @@ class Service:
         return {**asdict(counts), "queue": self.station.queue, "sent": sent}
 
     async def _answer(self, lines: Lines, request: Request) -> None:
-        context = parse(request.headers, time.monotonic())
+        arrived = time.monotonic()
+        context = parse(request.headers, arrived)
         counts = self.counts
         counts.received += 1
         counts.first += not context.attempt
         with use_context(context):
-            reply = await self._status(request)
+            reply = await self._status(request, arrived)
         if reply.status == 200 and context.deadline is not None and time.monotonic() > context.deadline:
             self.counts.late += 1
         lines.say(reply.encode())
 
-    async def _status(self, request: Request) -> Reply:
+    async def _status(self, request: Request, arrived: float) -> Reply:
         try:
-            reply = await self._protected.serve(request, lambda: self._work(request))
+            reply = await self._protected.serve(request, lambda: self._work(request, arrived))
         except Rejected as refused:
             self.counts.refused += 1
             return Reply(request.number, _REFUSED, retry_after=refused.retry_after)
@@ -114,8 +115,8 @@ class Service:
         self.counts.ok += 1
         return reply
 
-    async def _work(self, request: Request) -> Reply:
-        turn = await self.station.enter()
+    async def _work(self, request: Request, arrived: float) -> Reply:
+        turn = await self.station.enter(arrived)
         try:
             age = await self._worked(request, turn)
         finally:

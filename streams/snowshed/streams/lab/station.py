@@ -25,7 +25,8 @@ class Station:
     """First come, first served.
 
     A timer is late by a millisecond or so. Work therefore begins when the slot should have become free, not when the
-    timer fired: late timers delay answers a little and cost no capacity.
+    timer fired: late timers delay answers a little and cost no capacity. That holds too for a request that has waited
+    in a queue in front of this one; what that queue takes to hand it over is its own cost.
 
     Args:
         slots: requests worked on at once.
@@ -36,7 +37,8 @@ class Station:
     def __init__(self, slots: int, mean: float, draw: Callable[[], float]) -> None:
         self.factor = 1.0
         """Share of the capacity that is left; work that has begun keeps its length."""
-        self._free = slots
+        self._free = [0.0] * slots
+        """By how many seconds each free slot became so too late."""
         self._mean = mean
         self._draw = draw
         self._waiting: deque[asyncio.Future[float]] = deque()
@@ -46,12 +48,15 @@ class Station:
         """Requests that wait."""
         return len(self._waiting)
 
-    async def enter(self) -> Turn:
-        """Wait for a slot."""
+    async def enter(self, since: float) -> Turn:
+        """Wait for a slot.
+
+        Args:
+            since: when the request arrived at the service, of `time.monotonic()`.
+        """
         arrived = time.monotonic()
         if self._free:
-            self._free -= 1
-            return Turn(arrived, 0.0)
+            return Turn(max(since, arrived - self._free.pop()), 0.0)
         turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -74,4 +79,4 @@ class Station:
             if not turn.done():
                 turn.set_result(freed)
                 return
-        self._free += 1
+        self._free.append(max(0.0, time.monotonic() - freed))
