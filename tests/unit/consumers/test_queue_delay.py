@@ -49,12 +49,34 @@ def test_under_overload_the_lowest_priorities_go_first() -> None:
     assert brake.cursor == pytest.approx(0.95**2 * 512, abs=2)
 
 
-def test_after_overload_a_hundredth_more_is_admitted_each_window() -> None:
+@pytest.mark.parametrize(("delay", "step"), [(0.0, 0.03), (0.01, 0.015), (0.0195, 0.00075)])
+def test_after_overload_more_is_admitted_each_window_the_less_the_longer_requests_wait(
+    delay: float, step: float
+) -> None:
     brake = QueueDelay(QueueDelayOptions(), 0.0)
     _window(brake, 1.0, _EVENLY, 0.5)
     before = brake.cursor
-    _window(brake, 2.0, _EVENLY, 0.0)
-    assert brake.cursor == pytest.approx(before + 0.01 * 512, abs=2)
+    _window(brake, 2.0, _EVENLY, delay)
+    assert brake.cursor == pytest.approx(before + step * 512, abs=2)
+
+
+def test_a_full_queue_that_serves_who_has_just_come_admits_as_many_again() -> None:
+    brake = QueueDelay(QueueDelayOptions(), 0.0)
+    for level in _EVENLY:
+        brake.turns_away(level)
+    for level in _EVENLY[::2]:
+        assert not brake.refuses(level, 0.001, 0.5)
+    for _ in _EVENLY[1::2]:
+        brake.gave_up(0.5)
+    brake.tick(1.0)
+    assert brake.is_overloaded
+    assert brake.cursor == pytest.approx(256, abs=2), "half of the calls could be served, and are again"
+
+
+def test_a_backlog_is_worked_off() -> None:
+    brake = QueueDelay(QueueDelayOptions(), 0.0)
+    _window(brake, 1.0, _EVENLY, 0.5)
+    assert brake.cursor == pytest.approx(0.95 * 512, abs=2)
 
 
 def test_when_the_trouble_is_over_everything_is_admitted_again_within_seconds() -> None:
@@ -71,7 +93,7 @@ def test_when_the_trouble_is_over_everything_is_admitted_again_within_seconds() 
     _window(brake, second + 1.0, _EVENLY, 0.5)
     before = brake.cursor
     _window(brake, second + 2.0, _EVENLY, 0.0)
-    assert brake.cursor == pytest.approx(before + 0.01 * 512, abs=2), "it began anew with small steps"
+    assert brake.cursor == pytest.approx(before + 0.03 * 512, abs=2), "it began anew with small steps"
 
 
 def test_traffic_of_one_priority_is_thinned_and_not_switched_off() -> None:

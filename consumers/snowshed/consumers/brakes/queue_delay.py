@@ -39,9 +39,11 @@ class QueueDelayOptions:
     fewest: int = 10
     """Requests that a window needs to say that there is overload."""
     down: float = 0.95
-    """Calls that the next window admits at overload, as a share of those whose wait ended in the last one."""
-    up: float = 0.01
-    """Calls that it admits more otherwise, as a share of the offered ones."""
+    """Calls that the next window admits at overload, as a share of those admitted in the last one: less, so that a
+    backlog is worked off. Where most had not waited too long there is none, and as many are admitted again."""
+    up: float = 0.03
+    """Calls that it admits more otherwise, as a share of the offered ones: so many while nobody waits, fewer the nearer
+    the delay comes to its target."""
     climb: int = 16
     """Levels that the cursor rises at most in a window: what callers do not send any more cannot be counted."""
     ease: int = 3
@@ -71,6 +73,7 @@ class QueueDelay:
         "_options",
         "_refused",
         "_seen",
+        "_slow",
         "_timed",
         "_waited",
         "_window_at",
@@ -110,6 +113,7 @@ class QueueDelay:
         self._seen += 1
         if queued_for:
             self._delays += queued_for
+            self._slow += queued_for > self._options.target
         if remaining is not None:
             self._timed += 1
             self._deadlines += remaining + queued_for
@@ -161,10 +165,13 @@ class QueueDelay:
         offered = self._arrived if self._arrivals else self._ended
         admitted = self._waited - self._refused
         if self.is_overloaded:
-            self._aim(offered, self._options.down * admitted, LOWEST_PRIORITY)
+            # A queue that serves the urgent first, and gives up what is late, is full and yet has no backlog.
+            has_backlog = 2 * self._slow > self._waited
+            self._aim(offered, admitted * (self._options.down if has_backlog else 1.0), LOWEST_PRIORITY)
         else:
             faster = 2 ** min(max(0, self._easy - self._options.ease), _FASTEST)
-            more = faster * max(1.0, self._options.up * sum(offered))
+            spare = max(0.0, 1.0 - self.delay / self.target)
+            more = faster * max(1.0, self._options.up * spare * sum(offered))
             self._aim(offered, admitted + more, self.cursor + faster * self._options.climb)
 
     def _aim(self, offered: list[int], wanted: float, highest: int) -> None:
@@ -187,5 +194,5 @@ class QueueDelay:
         self._window_at = now + self._options.window
         self._arrived = [0] * _LEVELS
         self._ended = [0] * _LEVELS
-        self._seen = self._arrivals = self._waited = self._refused = self._timed = 0
+        self._seen = self._arrivals = self._waited = self._refused = self._slow = self._timed = 0
         self._delays = self._deadlines = 0.0
