@@ -42,9 +42,18 @@ def test_a_process_that_knows_no_share_takes_the_fallback_or_local_brakes_only()
     assert _combined(_held(rate_multiplier=0.4, absolute_cap=1000.0)).rate_limit(None) == inf
 
 
-def test_a_fading_limit_rises_in_a_line_to_the_rate_from_before() -> None:
-    limits = [_combined(_held(s, rate_multiplier=0.4)).rate_limit(100.0) for s in (1.0, 0.75, 0.5, 0.25)]
-    assert limits == pytest.approx([40, 55, 70, 85])
+@pytest.mark.parametrize(
+    ("multiplier", "limits"),
+    [
+        (0.1, [10, 32.5, 55, 77.5, 1000]),  # in a line to the rate from before
+        (0.4, [40, 55, 80, 160, 4000]),  # and beyond it, to no limit at all
+        (1.0, [100, 400 / 3, 200, 400, 10_000]),
+    ],
+)
+def test_a_fading_limit_rises_to_the_rate_from_before_and_beyond(multiplier: float, limits: list[float]) -> None:
+    strengths = (1.0, 0.75, 0.5, 0.25, 0.01)
+    seen = [_combined(_held(s, rate_multiplier=multiplier)).rate_limit(100.0) for s in strengths]
+    assert seen == pytest.approx(limits)
 
 
 def test_fading_settings_move_in_a_line_to_what_holds_without_them() -> None:

@@ -99,7 +99,7 @@ def test_an_expired_rate_decision_opens_by_degrees() -> None:
     assert admitted[0] == pytest.approx(100, abs=11)
     assert admitted[1] == pytest.approx(100, abs=2)
     assert admitted[2] == pytest.approx(200, abs=10)
-    assert admitted[3] == pytest.approx(400, abs=10)
+    assert admitted[3] == pytest.approx(420, abs=10)
     assert admitted[4] == pytest.approx(500, abs=1)
 
 

@@ -153,9 +153,9 @@ def _rate_limit(held: InForce, baseline: float | None) -> float:
     target = _rate_target(held.decision, baseline)
     if target == inf:
         return inf
-    if baseline is None:
-        return target / held.strength
-    return target + (1.0 - held.strength) * max(0.0, baseline - target)
+    # What fades must end in no limit: a rate from before that has grown since would else be held to its last moment.
+    fading = target / held.strength
+    return fading if baseline is None else max(fading, target + (1.0 - held.strength) * max(0.0, baseline - target))
 
 
 def _rate_target(decision: Decision, baseline: float | None) -> float:

@@ -11,7 +11,7 @@ from math import inf, isnan, nan
 
 from snowshed.streams.control.levels import LEVELS, METASTABLE, Ladder, Signs, climbed
 from snowshed.streams.control.programme import Programme, Queue, advanced, begun
-from snowshed.streams.control.rate import lowered, lowest, passing, raised, share
+from snowshed.streams.control.rate import cut, lowered, lowest, passing, raised
 from snowshed.streams.control.trial import Trial, failed, starved, tried
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 from snowshed.streams.stability.course import Effect
@@ -78,7 +78,7 @@ class Throttle:
     clean_since: float
     """Since when all signals are clear; 0 while one is not."""
     multiplier: float
-    """Share of the usual rate that is admitted."""
+    """Share of the usual rate that is admitted; above 1 where a level is held although nothing shows a queue."""
     usual_rate: float
     reporters: float
     stepped: float
@@ -232,7 +232,7 @@ def _stepped(
         return held if held.trial and held.trial.eases and not rose else _cut(held, seen, policy, control)
     if seen.clear or not seen.may_cut:
         step = raised(held.multiplier, held.knee, policy)
-        return replace(held, multiplier=share(held.multiplier, step, 0.0), falling=False)
+        return replace(held, multiplier=min(held.multiplier * step, policy.headroom), falling=False)
     return held
 
 
@@ -240,7 +240,7 @@ def _cut(held: Throttle, seen: Situation, policy: OverloadPolicy, control: Contr
     floor = lowest(seen.capacity, held.usual_rate, seen.useful, policy, control)
     # A queue that is there already says nothing of the rates that it is worked off at.
     knee = held.knee if held.falling else held.multiplier
-    multiplier = share(held.multiplier, lowered(seen.excess, policy), floor)
+    multiplier = cut(held.multiplier, lowered(seen.excess, policy), floor)
     return replace(held, multiplier=multiplier, knee=knee, falling=True)
 
 

@@ -4,7 +4,8 @@ Down: r ← r·clamp(x^−e, ½, 1) while overloaded, where x is by how much the
 delay q/q*). While the signal falls by itself the rate stands still: what is queued already is no reason to cut deeper.
 Up, once all signals are clear: r ← r·clamp(1 + a·|r′/r − 1|, 1.01, 1¼), where r′ is the last rate that showed a queue:
 fast while it is far, by a hundredth beside it, and faster again beyond, for then it holds no longer (as in CUBIC,
-RFC 9438). Between bad and clear nothing moves. A step is never below ½ nor above 1¼.
+RFC 9438). Between bad and clear nothing moves. A step is never below ½ nor above 1¼. r ends at `headroom`, a little
+above the usual rate; a cut begins at the usual rate at most.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from math import pow as power
 
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
-__all__ = ["lowered", "lowest", "passing", "raised", "share"]
+__all__ = ["cut", "lowered", "lowest", "passing", "raised"]
 
 
 def lowered(excess: float, policy: OverloadPolicy) -> float:
@@ -33,9 +34,10 @@ def raised(held: float, knee: float, policy: OverloadPolicy) -> float:
     return min(max(1.0 + policy.approach * distance, policy.rise), policy.largest_rise)
 
 
-def share(held: float, step: float, floor: float) -> float:
-    """The admitted share of the usual rate after a step, which never takes it below `floor`."""
-    return min(max(held * step, min(floor, held)), 1.0)
+def cut(held: float, step: float, floor: float) -> float:
+    """The admitted share of the usual rate after a step down from the usual rate at most, and never below `floor`."""
+    begun = min(held, 1.0)
+    return max(begun * step, min(floor, begun))
 
 
 def lowest(capacity: float, usual_rate: float, goodput: float, policy: OverloadPolicy, control: ControlPolicy) -> float:

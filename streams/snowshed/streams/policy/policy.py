@@ -209,6 +209,9 @@ class OverloadPolicy:
     """Growth of the rate a step beside the last one that showed a queue [P]; DAGOR's step up [F2]."""
     approach: float = 0.5
     """Growth of the rate a step, as a share of its distance from that one [P]."""
+    headroom: float = 1.15
+    """Share of the rate before the incident that the rate may rise to while its level is held and all is clear: so that
+    neither a demand that has grown nor chance is cut for nothing [P]."""
     minimum_multiplier: float = 0.05
     """The rate never falls below this share of the rate before the incident [P]."""
     step: float = 0.75

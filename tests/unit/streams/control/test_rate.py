@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snowshed.streams.control.rate import lowered, lowest, passing, raised, share
+from snowshed.streams.control.rate import cut, lowered, lowest, passing, raised
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
 POLICY, CONTROL = OverloadPolicy(), ControlPolicy()
@@ -30,15 +30,16 @@ def test_the_rate_rises_by_its_distance_from_the_last_one_that_showed_a_queue(
     assert raised(held, knee, POLICY) == pytest.approx(step, abs=1e-4)
 
 
-def test_the_rate_stops_at_the_whole() -> None:
-    assert share(0.995, 1.01, 0.05) == 1.0
+def test_a_cut_begins_at_the_usual_rate_at_most() -> None:
+    assert cut(1.15, 0.5, 0.05) == 0.5
+    assert cut(1.15, 0.5, 2.0) == 1.0
 
 
 def test_the_rate_is_not_cut_below_half_of_what_the_callee_does_even_now() -> None:
     floor = lowest(60.0, 100.0, 0.1, POLICY, CONTROL)
     assert floor == 0.3
-    assert share(0.4, 0.5, floor) == 0.3
-    assert share(0.2, 0.5, floor) == 0.2
+    assert cut(0.4, 0.5, floor) == 0.3
+    assert cut(0.2, 0.5, floor) == 0.2
     assert lowest(nan, 100.0, 0.1, POLICY, CONTROL) == POLICY.minimum_multiplier
 
 
