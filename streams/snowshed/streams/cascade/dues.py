@@ -25,7 +25,7 @@ class Dues:
     """Sums that halve within half a minute."""
 
     failed: float = 0.0
-    """Calls that failed beyond the usual."""
+    """Calls that failed or were refused beyond the usual: to the caller, whose own calls then fail, it is the same."""
     lost: float = 0.0
     """How many of them on their way."""
     chance: float = 0.0
@@ -45,7 +45,7 @@ def summed(held: Dues, window: EdgeWindow, baseline: Baseline, *, lost: bool) ->
     admitted = window.attempts - window.rejected
     expected = 0.0 if isnan(baseline.ok_ratio) else admitted * (1.0 - baseline.ok_ratio)
     known = not isnan(baseline.p90) and not isnan(window.p90)
-    failed = max(admitted - window.ok - expected, 0.0)
+    failed = max(window.attempts - window.ok - expected, 0.0)
     return Dues(
         failed=kept * held.failed + failed,
         lost=kept * held.lost + (failed if lost else 0.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isnan, nan
+from math import isnan, nan, sqrt
 
 from snowshed.streams.cascade.observations import Place
 from snowshed.streams.cascade.views import EdgeView, queues
@@ -186,7 +186,8 @@ def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, s
 
 
 def _surge(held: Standing, window: Measured, first: float, usual: Usual, policy: Policy) -> Surge:
-    most = usual.first * (1.0 + max(policy.metastable.flat, policy.metastable.noise * usual.spread))
+    chance = policy.metastable.noise * usual.spread / sqrt(min(window.span, 1.0))
+    most = usual.first * (1.0 + max(policy.metastable.flat, chance))
     if first > most:
         return Surge(held.surging.since or window.at - window.span, window.at)
     # One usual window within a surge may be chance.

@@ -11,7 +11,7 @@ from math import inf, isnan, nan
 
 from snowshed.streams.control.levels import LEVELS, METASTABLE, Ladder, Signs, climbed
 from snowshed.streams.control.programme import Programme, Queue, advanced, begun
-from snowshed.streams.control.rate import cut, lowered, lowest, passing, raised
+from snowshed.streams.control.rate import cut, lowered, lowest, passing, raised, remembered
 from snowshed.streams.control.trial import Trial, failed, starved, tried
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 from snowshed.streams.stability.course import Effect
@@ -34,6 +34,10 @@ class Situation:
     reject_ratio: float
     usual_rate: float
     """First attempts a second before the trouble."""
+    usual_known: bool = True
+    """Whether that has been learned; otherwise it is what comes in now."""
+    offered: float = nan
+    """Attempts a second, refused ones included."""
     reporters: float
     observed_at: float
     may_cut: bool
@@ -78,8 +82,11 @@ class Throttle:
     clean_since: float
     """Since when all signals are clear; 0 while one is not."""
     multiplier: float
-    """Share of the usual rate that is admitted; above 1 where a level is held although nothing shows a queue."""
+    """Share of the usual rate that is admitted; above 1 where a level is held although nothing shows a queue, and
+    where a cold cache lets more through than ever."""
     usual_rate: float
+    usual_known: bool = True
+    """Whether that has been learned; otherwise it is what came in when the trouble began."""
     reporters: float
     stepped: float
     """Observation time of the last step of the rate."""
@@ -95,15 +102,19 @@ class Throttle:
     """How the trouble goes under what is done."""
     knee: float = 0.0
     """The last share of the usual rate that showed a queue; 0 for none."""
+    capacity: float = 0.0
+    """The most completions a second of late; 0 while nobody has reported them."""
+    seen_at: float = 0.0
+    """Observation time of the newest of them."""
     falling: bool = False
     """Whether the last step of the rate was down."""
 
     @property
     def cuts(self) -> bool:
-        """Whether the inflow is cut."""
+        """Whether the inflow is cut by a rate."""
         if self.programme is not None:
             return self.programme.limit < inf
-        return LEVELS[self.level].cuts or self.multiplier < 1.0
+        return self.multiplier < 1.0 or (LEVELS[self.level].cuts and self.knee > 0.0)
 
     @property
     def forbids_retries(self) -> bool:
@@ -127,6 +138,8 @@ def steer(
         reporters=seen.reporters or held.reporters,
         trigger=seen.trigger or held.trigger,
         timeout=held.timeout or seen.timeout,
+        capacity=remembered(held.capacity, seen.capacity, seen.observed_at - held.seen_at),
+        seen_at=max(seen.observed_at, held.seen_at),
     )
     if held.programme is not None:
         over = seen.excess > 1.0 if isnan(seen.queue_delay) else seen.queue_delay > policy.queue_delay
@@ -153,10 +166,11 @@ def steer(
     if ladder.level != held.level:
         trial = _entered(trial, held.level, ladder.level)
     held = replace(held, level=ladder.level, entered=ladder.entered, clean_since=ladder.clean_since, trial=trial)
-    if held.level == 0 and not held.cuts:
+    moves = LEVELS[held.level].cuts or held.cuts
+    if held.level == 0 and not moves:
         return None
     due = seen.observed_at >= held.stepped + policy.step
-    if rose or (held.cuts and due):
+    if rose or (moves and due):
         held = replace(_stepped(held, seen, policy, control, rose=rose), stepped=seen.observed_at)
     return held
 
@@ -181,10 +195,13 @@ def _begun(seen: Situation, now: float) -> Throttle:
         clean_since=0.0,
         multiplier=1.0,
         usual_rate=seen.usual_rate,
+        usual_known=seen.usual_known,
         reporters=seen.reporters,
         stepped=seen.observed_at,
         timeout=seen.timeout,
         trial=_trial(seen),
+        capacity=remembered(0.0, seen.capacity, 0.0),
+        seen_at=seen.observed_at,
     )
 
 
@@ -224,7 +241,8 @@ def _stepped(
     tight = seen.overloaded and seen.may_cut
     open_to = 1.0
     if LEVELS[held.level].breaks and held.trigger:
-        open_to = passing(held.passing, seen.ok_share, overloaded=tight, policy=policy, control=control)
+        least = lowest(_capacity(held, seen, policy), seen.offered, seen.useful, policy, control, cold=seen.cold)
+        open_to = passing(held.passing, seen.ok_share, least, overloaded=tight, policy=policy, control=control)
     if open_to < held.passing:
         return replace(held, passing=open_to)
     held = replace(held, passing=open_to)
@@ -232,16 +250,23 @@ def _stepped(
         return held if held.trial and held.trial.eases and not rose else _cut(held, seen, policy, control)
     if seen.clear or not seen.may_cut:
         step = raised(held.multiplier, held.knee, policy)
-        return replace(held, multiplier=min(held.multiplier * step, policy.headroom), falling=False)
+        top = inf if seen.cold else max(policy.headroom, held.multiplier)
+        return replace(held, multiplier=min(held.multiplier * step, top), falling=False)
     return held
 
 
 def _cut(held: Throttle, seen: Situation, policy: OverloadPolicy, control: ControlPolicy) -> Throttle:
-    floor = lowest(seen.capacity, held.usual_rate, seen.useful, policy, control)
+    capacity = _capacity(held, seen, policy)
+    floor = lowest(capacity, held.usual_rate, seen.useful, policy, control, cold=seen.cold)
     # A queue that is there already says nothing of the rates that it is worked off at.
     knee = held.knee if held.falling else held.multiplier
-    multiplier = cut(held.multiplier, lowered(seen.excess, policy), floor)
+    multiplier = cut(held.multiplier, lowered(seen.excess, policy), floor, policy.largest_rise, cold=seen.cold)
     return replace(held, multiplier=multiplier, knee=knee, falling=True)
+
+
+def _capacity(held: Throttle, seen: Situation, policy: OverloadPolicy) -> float:
+    """What the callee can do: while it answers what it is let, the most of late; else no more than it does now."""
+    return held.capacity if seen.ok_share >= policy.ok_ratio else seen.capacity
 
 
 def _led(held: Throttle, programme: Programme | None, clean_since: float, now: float) -> Throttle:
@@ -264,7 +289,8 @@ def _led(held: Throttle, programme: Programme | None, clean_since: float, now: f
 
 def _under(held: Throttle, programme: Programme, clean_since: float, now: float) -> Throttle:
     """The control as the programme has it."""
-    admitted = min(programme.limit / held.usual_rate, 1.0) if held.usual_rate > 0.0 else 1.0
+    known = held.usual_rate > 0.0 and programme.limit < inf
+    admitted = programme.limit / held.usual_rate if known else 1.0
     return replace(
         held,
         level=programme.level,

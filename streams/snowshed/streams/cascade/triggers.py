@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, sqrt
 
 from snowshed.schemas.records import Cause
 from snowshed.streams.cascade.gathering import is_thin
@@ -126,7 +126,7 @@ def _losses(
         paths = lost(into[name], policy)
         if paths:
             for edge in paths:
-                yield edge.name, (share, f"no answer of {name} comes to {edge.window.caller}, and others get theirs")
+                yield edge.name, (share, f"brings no answer of {name}, while others get theirs")
         else:
             yield name, (share, _reason(into[name], standing, policy))
 
@@ -192,7 +192,9 @@ def _load(edges: list[EdgeView], standing: Standing | None, policy: Policy) -> _
     usual = standing.demand.location if standing is not None else 0.0
     if standing is None or not usual > 0.0:
         return _USUAL
-    noise = policy.metastable.noise * standing.demand.scale(policy.change)
+    # The usual spread is that of windows of a second; shorter ones vary more.
+    span = min((edge.window.span for edge in edges), default=1.0)
+    noise = policy.metastable.noise * standing.demand.scale(policy.change) / sqrt(min(span, 1.0))
     most = usual + max(policy.metastable.flat * usual, noise)
     first = sum(edge.window.first / edge.window.span for edge in edges)
     attempts = sum(edge.window.attempts / edge.window.span for edge in edges)
@@ -215,7 +217,7 @@ def _reason(edges: list[EdgeView], standing: Standing | None, policy: Policy) ->
     """What of a service's own signals is farthest beyond its limit, in words."""
     found = [(0.0, "fails or makes wait beyond what its callees do")]
     found += [
-        (_queue_excess(edge, policy), f"its own queue is {edge.judged.queue_delay_mean:.2g} s long")
+        (_queue_excess(edge, policy), f"has a queue of its own of {edge.judged.queue_delay_mean:.2g} s")
         for edge in edges
         if _queue_excess(edge, policy) > 1.0
     ]

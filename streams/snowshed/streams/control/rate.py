@@ -10,11 +10,15 @@ above the usual rate; a cut begins at the usual rate at most.
 
 from __future__ import annotations
 
+from math import exp2, isnan
 from math import pow as power
 
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
-__all__ = ["cut", "lowered", "lowest", "passing", "raised"]
+__all__ = ["cut", "lowered", "lowest", "passing", "raised", "remembered"]
+
+_HALF_LIFE = 20.0
+"""Seconds after which half of what a callee has done is forgotten: it may have lost more of its capacity [P]."""
 
 
 def lowered(excess: float, policy: OverloadPolicy) -> float:
@@ -34,42 +38,73 @@ def raised(held: float, knee: float, policy: OverloadPolicy) -> float:
     return min(max(1.0 + policy.approach * distance, policy.rise), policy.largest_rise)
 
 
-def cut(held: float, step: float, floor: float) -> float:
-    """The admitted share of the usual rate after a step down from the usual rate at most, and never below `floor`."""
+def cut(held: float, step: float, floor: float, rise: float, *, cold: bool = False) -> float:
+    """The admitted share of the usual rate after a step down from the usual rate at most, and never below `floor`.
+
+    A rate that is below it rises by degrees. Behind a cold cache it is at the floor at once, even above the usual rate:
+    more comes in than ever, and it must, or the cache never fills again.
+    """
     begun = min(held, 1.0)
-    return max(begun * step, min(floor, begun))
+    if cold:
+        return max(begun * step, floor)
+    return min(begun * rise, floor, 1.0) if begun < floor else max(begun * step, floor)
 
 
-def lowest(capacity: float, usual_rate: float, goodput: float, policy: OverloadPolicy, control: ControlPolicy) -> float:
-    """The share that the rate is never cut below: a part of what the callee does even now, where that is known.
+def lowest(
+    capacity: float,
+    whole: float,
+    goodput: float,
+    policy: OverloadPolicy,
+    control: ControlPolicy,
+    *,
+    cold: bool = False,
+) -> float:
+    """The share that what comes in is never cut below: a part of what the callee does, where that is known.
 
     Half of it where callers have given up on what is queued, so that it is soon gone; most of it where they still get
-    their answers.
+    their answers; all of it behind a cold cache.
 
     Args:
-        capacity: completions a second; NaN where nobody reports them.
-        usual_rate: first attempts a second before the trouble.
+        capacity: completions a second; 0 or NaN where nobody reports them.
+        whole: calls a second that the share is one of.
         goodput: successes a completion.
         policy: the least share of all, and the least goodput that is still good.
         control: the fractions of the capacity.
+        cold: whether a cache in front of it misses more than usual.
     """
-    if not (capacity > 0.0 and usual_rate > 0.0):
+    if not (capacity > 0.0 and whole > 0.0):
         return policy.minimum_multiplier
     fraction = control.near if goodput >= policy.ok_ratio else control.admit
-    return max(policy.minimum_multiplier, fraction * capacity / usual_rate)
+    return max(policy.minimum_multiplier, (control.admit_cold if cold else fraction) * capacity / whole)
 
 
-def passing(held: float, ok_share: float, *, overloaded: bool, policy: OverloadPolicy, control: ControlPolicy) -> float:
+def remembered(held: float, seen: float, seconds: float) -> float:
+    """What a callee can do: the most that it has done of late, for what it does now is bounded by what is let in.
+
+    Args:
+        held: the same so far; 0 while nothing is known.
+        seen: completions a second; NaN where nobody reports them.
+        seconds: time passed, in which what is held loses in weight.
+    """
+    return max(held * exp2(-max(seconds, 0.0) / _HALF_LIFE), 0.0 if isnan(seen) else seen)
+
+
+def passing(
+    held: float, ok_share: float, least: float, *, overloaded: bool, policy: OverloadPolicy, control: ControlPolicy
+) -> float:
     """The share of calls that the breaker lets pass after a step.
 
     Args:
         held: the share so far.
         ok_share: successes a call among those that passed.
+        least: the share that the callee can do: below it the breaker closes by degrees in any case.
         overloaded: whether the callee is still in trouble; otherwise the breaker closes by degrees.
         policy: the largest steps.
-        control: K, and the least share.
+        control: K, and the least share of all.
     """
     step = policy.largest_rise
     if overloaded:
         step = min(max(control.accepts * ok_share, policy.largest_cut), 1.0)
-    return min(max(held * step, control.least_passing), 1.0)
+    if held < least:
+        return min(held * policy.largest_rise, least, 1.0)
+    return min(max(held * step, least, control.least_passing), 1.0)

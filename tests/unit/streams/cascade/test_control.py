@@ -196,8 +196,9 @@ def test_a_victim_that_waits_for_another_overloaded_service_keeps_its_inflow() -
     slow: dict[str, object] = {**LATE, "p90": 0.5}
     for tick in range(12):
         domain.step(tick, edges(tick, slow, {"caller": "api", "callee": "db", **QUEUEING, **SURGING, "p90": 0.5}))
-    cut = {decision.scope for _, decision in domain.decisions(DecisionKind.RATE)}
+    cut = {decision.scope for _, decision in domain.decisions(DecisionKind.BREAKER)}
     assert cut == {"db"}
+    assert not domain.decisions(DecisionKind.RATE), "while the breaker moves the rate is left alone"
     victim = [incident for _, incident in domain.all(Incident) if incident.subject == "api"][-1]
     assert [cause.name for cause in victim.causes] == ["db"]
     assert "waits for db" in victim.summary

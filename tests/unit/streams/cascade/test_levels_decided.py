@@ -39,7 +39,7 @@ def test_a_cascade_s_trigger_gets_the_third_level_a_breaker_and_no_retries_and_i
     assert levels == {"db": 3, "api": 1, "web": 1}
     breakers = [one for _, one in domain.decisions(DecisionKind.BREAKER)]
     assert {one.scope for one in breakers} == {"db"}
-    assert max(one.p_reject or 0.0 for one in breakers) == 0.95
+    assert max(one.p_reject or 0.0 for one in breakers) == 0.92, "but for most of what it answers even now"
     budgets = {one.scope: one.retry_budget for _, one in domain.decisions(DecisionKind.RETRY) if one.active}
     assert budgets == {"db": 0.0, "api": 0.05, "web": 0.05}
 

@@ -33,7 +33,7 @@ def test_a_service_that_lost_capacity_is_the_trigger_and_its_callers_are_victims
     play(domain, 0, 14, {})
     play(domain, 14, 20, {"db": {**QUEUEING, **_SLOW}, "api": _SLOW, "web": _SLOW})
     assert [cause.name for cause in blamed(domain)] == ["db"]
-    assert "its own queue" in blamed(domain)[0].reason
+    assert "queue of its own" in blamed(domain)[0].reason
 
 
 def test_the_most_upstream_service_with_more_requests_than_usual_is_the_trigger_of_a_surge() -> None:
@@ -58,7 +58,7 @@ def test_a_path_is_blamed_when_the_service_answers_everybody_else() -> None:
     failing: Mapping[str, object] = {"ok": 40.0, "timeout": 60.0, "p90": 0.5}
     play(domain, 14, 20, {"api>db": failing, "web>api": _SLOW, "client>web": _SLOW}, chain)
     assert blamed(domain)[0].name == "api>db"
-    assert blamed(domain)[0].reason == "no answer of db comes to api, and others get theirs"
+    assert blamed(domain)[0].reason == "brings no answer of db, while others get theirs"
 
 
 def test_incidents_that_a_cascade_explains_become_parts_of_it_and_stand_alone_when_it_ends() -> None:

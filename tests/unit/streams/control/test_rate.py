@@ -31,16 +31,31 @@ def test_the_rate_rises_by_its_distance_from_the_last_one_that_showed_a_queue(
 
 
 def test_a_cut_begins_at_the_usual_rate_at_most() -> None:
-    assert cut(1.15, 0.5, 0.05) == 0.5
-    assert cut(1.15, 0.5, 2.0) == 1.0
+    assert cut(1.15, 0.5, 0.05, 1.25) == 0.5
+    assert cut(1.15, 0.5, 2.0, 1.25) == 1.0
 
 
 def test_the_rate_is_not_cut_below_half_of_what_the_callee_does_even_now() -> None:
     floor = lowest(60.0, 100.0, 0.1, POLICY, CONTROL)
     assert floor == 0.3
-    assert cut(0.4, 0.5, floor) == 0.3
-    assert cut(0.2, 0.5, floor) == 0.2
+    assert cut(0.4, 0.5, floor, 1.25) == 0.3
+    assert cut(0.2, 0.5, floor, 1.25) == 0.25
+    assert cut(0.28, 0.5, floor, 1.25) == 0.3
     assert lowest(nan, 100.0, 0.1, POLICY, CONTROL) == POLICY.minimum_multiplier
+
+
+def test_behind_a_cold_cache_more_than_the_usual_is_let_through() -> None:
+    assert cut(1.0, 0.5, 3.2, 1.25, cold=True) == 3.2
+    assert cut(1.0, 0.5, 3.2, 1.25) == 1.0
+
+
+def test_a_breaker_refuses_nothing_of_what_the_callee_does_even_now() -> None:
+    held = 1.0
+    for _ in range(20):
+        held = passing(held, 0.0, 0.16, overloaded=True, policy=POLICY, control=CONTROL)
+    assert held == 0.16
+    opened = passing(0.1, 0.0, 0.16, overloaded=True, policy=POLICY, control=CONTROL)
+    assert opened == pytest.approx(0.125), "by degrees, although the trouble goes on"
 
 
 def test_a_queue_whose_calls_are_answered_in_time_is_not_drained_in_haste() -> None:
@@ -50,19 +65,19 @@ def test_a_queue_whose_calls_are_answered_in_time_is_not_drained_in_haste() -> N
 def test_a_breaker_on_a_dead_callee_halves_what_passes_down_to_its_probes() -> None:
     held, seen = 1.0, list[float]()
     for _ in range(6):
-        held = passing(held, 0.0, overloaded=True, policy=POLICY, control=CONTROL)
+        held = passing(held, 0.0, 0.0, overloaded=True, policy=POLICY, control=CONTROL)
         seen.append(held)
     assert seen == [0.5, 0.25, 0.125, 0.0625, 0.05, 0.05]
 
 
 def test_a_breaker_leaves_alone_what_answers() -> None:
-    assert passing(1.0, 0.9, overloaded=True, policy=POLICY, control=CONTROL) == 1.0
+    assert passing(1.0, 0.9, 0.0, overloaded=True, policy=POLICY, control=CONTROL) == 1.0
 
 
 @settings(deadline=None)
 @given(st.floats(0.05, 1.0), st.floats(0.0, 1.0), st.booleans())
 def test_no_step_of_the_breaker_is_too_large(held: float, ok: float, overloaded: bool) -> None:
-    after = passing(held, ok, overloaded=overloaded, policy=POLICY, control=CONTROL)
+    after = passing(held, ok, 0.0, overloaded=overloaded, policy=POLICY, control=CONTROL)
     assert 0.05 <= after <= 1.0
     assert after >= held * 0.5 - 1e-12
     assert after <= held * 1.25 + 1e-12

@@ -85,6 +85,8 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
         excess=max((edge.excess for edge in edges), default=0.0),
         reject_ratio=rejected / attempts if attempts else 0.0,
         usual_rate=usual_rate,
+        usual_known=all(not isnan(edge.baseline.first_rate) for edge in edges),
+        offered=sum(edge.window.attempts / edge.window.span for edge in edges),
         reporters=sum(edge.window.reporters for edge in edges),
         observed_at=max((edge.observed_at for edge in edges), default=now),
         may_cut=not policy.protects(callee) and not waits and _harms(board, callee, bad, policy),
@@ -96,7 +98,7 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
         amplification=attempts / first if first else 1.0,
         useful=_portion(ok, completions),
         balance=(attempts - rejected - errors) / completions if completions > 0.0 else 1.0,
-        trigger=_trigger(board, domain, callee),
+        trigger="" if waits else _trigger(board, domain, callee),
         metastable=judgement.verdict is Verdict.METASTABLE and not waits,
         effect=judgement.effect,
         capacity=standing.throughput if standing else nan,
@@ -107,16 +109,19 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
 
 def culprits(board: Board, callee: str, policy: Policy) -> list[EdgeView]:
     """Bad edges that the callee itself calls out on, worst first; none while its own queue is long."""
-    limits = policy.overload
-    if any(queues(edge, limits) for edge in board.callees.get(callee, ())):
+    if any(queues(edge, policy.overload) for edge in board.callees.get(callee, ())):
         return []
     outward = [
-        edge
-        for edge in board.callers.get(callee, ())
-        if edge.window.callee != callee
-        and (edge.overloaded.lasts(limits.hold) or edge.amplified.lasts(policy.retry.hold))
+        edge for edge in board.callers.get(callee, ()) if edge.window.callee != callee and _holds_up(edge, policy)
     ]
     return sorted(outward, key=_worst)
+
+
+def _holds_up(edge: EdgeView, policy: Policy) -> bool:
+    """Whether the trouble of an edge's caller may come from there; its calls may be refused by a decision, too."""
+    refused = edge.window.rejected > policy.overload.reject_ratio * edge.window.attempts
+    bad = edge.overloaded.lasts(policy.overload.hold) or edge.amplified.lasts(policy.retry.hold)
+    return bad or refused or edge.cut.windows > 1
 
 
 def _pressed(edges: list[EdgeView], bearable: float, policy: Policy) -> bool:
@@ -282,6 +287,12 @@ def _breaker(throttle: Throttle) -> Setting:
     )
 
 
+def _portion_said(throttle: Throttle) -> str:
+    if not throttle.usual_known:
+        return f"{throttle.multiplier * throttle.usual_rate:.0f} requests a second, for what is usual is not known yet"
+    return f"{throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second"
+
+
 def _rate(throttle: Throttle, reason: str) -> Setting:
     cap = throttle.multiplier * throttle.usual_rate
     return Setting(
@@ -289,8 +300,9 @@ def _rate(throttle: Throttle, reason: str) -> Setting:
         scope_kind=ScopeKind.SERVICE,
         kind=DecisionKind.RATE,
         rule="cut-rate/1",
-        reason=f"{reason}: {throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second",
-        rate_multiplier=throttle.multiplier,
+        reason=f"{reason}: {_portion_said(throttle)}",
+        # What is no share of a known rate is no share of a process's own either: it gets its part of the whole.
+        rate_multiplier=throttle.multiplier if throttle.usual_known else None,
         absolute_cap=cap,
         per_instance_fallback=cap / max(throttle.reporters, 1.0),
     )
