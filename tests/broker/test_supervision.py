@@ -14,11 +14,11 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 from tests.support.core_rig import Rig, wait_until
 
+from snowshed.schemas.access import translate
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.streams.broker import Broker, LocalKafka, free_ports
 from snowshed.streams.hosting import Membership
 from snowshed.streams.supervision import link as link_module
-from snowshed.streams.supervision.access import translate
 from snowshed.streams.supervision.leaving import Departure, Outcome
 from snowshed.streams.supervision.link import GroupLink
 from snowshed.streams.transactions.protocol import GroupSettings, Protocol

@@ -14,6 +14,7 @@ from snowshed.producers.collectors.base import Collector
 from snowshed.producers.collectors.etcd import Etcd, EtcdTarget
 from snowshed.producers.collectors.host import host_heartbeat, host_node
 from snowshed.producers.collectors.kafka_groups import ConsumerGroup, GroupSession, GroupTarget
+from snowshed.producers.collectors.kraft import KRaftTarget, kraft_collector
 from snowshed.producers.collectors.mysql import mysql_collectors
 from snowshed.producers.collectors.postgres import PostgresPeriods, postgres_collectors
 from snowshed.producers.collectors.redis import redis_collectors
@@ -56,6 +57,7 @@ class AgentSettings:
         groups: consumer groups of that Kafka cluster.
         ensembles: the ZooKeeper ensembles.
         etcd: the etcd clusters.
+        kraft: Kafka clusters whose own quorum is watched, reached with the properties of `connection`.
         interval: seconds between heartbeats.
         periods: how often PostgreSQL is asked.
         rows: how often MySQL and Redis are asked.
@@ -75,6 +77,7 @@ class AgentSettings:
     groups: tuple[GroupTarget, ...] = ()
     ensembles: tuple[ZooKeeperTarget, ...] = ()
     etcd: tuple[EtcdTarget, ...] = ()
+    kraft: tuple[KRaftTarget, ...] = ()
     interval: float = DEFAULT_INTERVAL
     periods: PostgresPeriods = field(default_factory=PostgresPeriods)
     rows: RowPeriods = field(default_factory=RowPeriods)
@@ -97,6 +100,7 @@ class AgentSettings:
             *(group.dataset for group in self.groups),
             *(ensemble.dataset for ensemble in self.ensembles),
             *(cluster.dataset for cluster in self.etcd),
+            *(cluster.dataset for cluster in self.kraft),
         )
 
     @classmethod
@@ -106,7 +110,8 @@ class AgentSettings:
         They are those of `ProducerSettings.from_env`, but for the service, and what to watch, separated by semicolons:
         SNOWSHED_POSTGRES as `dataset=DSN,replica=DSN`, SNOWSHED_MYSQL and SNOWSHED_REDIS as
         `dataset=URL,replica=URL`, SNOWSHED_KAFKA_GROUPS as `dataset=group:topic,topic`, SNOWSHED_ZOOKEEPER as
-        `dataset=host:port,host:port`, SNOWSHED_ETCD as `dataset=URL,URL`.
+        `dataset=host:port,host:port`, SNOWSHED_ETCD as `dataset=URL,URL`, SNOWSHED_KRAFT_QUORUMS as
+        `dataset=host:port,host:port`.
 
         Raises:
             ConfigurationError: a variable is missing or wrong.
@@ -123,6 +128,7 @@ class AgentSettings:
             groups=tuple(map(GroupTarget.parse, _listed(environ, "SNOWSHED_KAFKA_GROUPS"))),
             ensembles=tuple(map(ZooKeeperTarget.parse, _listed(environ, "SNOWSHED_ZOOKEEPER"))),
             etcd=tuple(map(EtcdTarget.parse, _listed(environ, "SNOWSHED_ETCD"))),
+            kraft=tuple(map(KRaftTarget.parse, _listed(environ, "SNOWSHED_KRAFT_QUORUMS"))),
             interval=shared.interval,
         )
 
@@ -193,6 +199,8 @@ def _collectors(settings: AgentSettings) -> Iterator[Collector]:
         )
     yield from map(ZooKeeper, settings.ensembles)
     yield from map(Etcd, settings.etcd)
+    for cluster in settings.kraft:
+        yield kraft_collector(cluster, settings.connection)
 
 
 def _within(budget: float, stops: Sequence[Callable[[float], None]]) -> None:

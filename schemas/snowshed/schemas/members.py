@@ -37,3 +37,7 @@ class MemberReport:
     """As a leader: voters that keep up, itself included; None if it does not say."""
     pending: int | None = None
     """As a leader: proposals and followers that wait; None if it does not say."""
+    behind: int | None = None
+    """Records that the leader has and it has not, as the leader says; None if nobody does."""
+    unheard: float | None = None
+    """Seconds since the leader last heard from it; None if nobody says."""

@@ -19,6 +19,7 @@ _RELEASED = {
     ("GroupProgress", 1): 1685482699,
     ("QuorumAnswers", 1): 887779816,
     ("QuorumAnswers", 2): 1690414875,
+    ("QuorumAnswers", 3): 1284156629,
     ("NodeHealth", 1): 1678745837,
     ("EdgeHealth", 1): 1876184194,
     ("EdgeObservations", 1): 574976952,

@@ -109,9 +109,11 @@ class Reporter:
             in_sync=tuple(_number(report.in_sync) for report in seen.reports),
             pending=tuple(_number(report.pending) for report in seen.reports),
             term=tuple(_number(report.term) for report in seen.reports),
+            behind=tuple(_number(report.behind) for report in seen.reports),
+            unheard=tuple(_number(report.unheard) for report in seen.reports),
         )
         self._transport.send("markers", seen.dataset, record)
 
 
-def _number(count: int | None) -> float:
+def _number(count: float | None) -> float:
     return nan if count is None else float(count)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from snowshed.schemas.errors import ConfigurationError
 
-__all__ = ["RowPeriods", "Servers", "checked_name", "checked_periods"]
+__all__ = ["RowPeriods", "Servers", "checked_name", "checked_periods", "distinct_places"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # A comma also stands between the hosts of one address: only one before `name=` and another address separates. An
 # address is a URL or, for PostgreSQL, libpq's `keyword=value` pairs.
 _SEPARATOR = re.compile(r",\s*(?=[A-Za-z0-9][A-Za-z0-9._-]*=(?:[a-z]+://|[a-z_]+\s*=))")
+
+_PLACE = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})")
 
 
 def checked_name(name: str) -> str:
@@ -26,6 +28,11 @@ def checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{name!r} is no name for a dataset or server: use letters, digits, . _ -")
     return name
+
+
+def distinct_places(places: Sequence[str]) -> bool:
+    """Whether these are one or more addresses, each as `host:port` and none twice."""
+    return bool(places) and len({*places}) == len(places) and all(map(_PLACE.fullmatch, places))
 
 
 def checked_periods(**periods: float) -> None:

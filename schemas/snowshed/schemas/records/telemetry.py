@@ -230,3 +230,7 @@ class QuorumAnswers:
     """As a leader: proposals and followers that wait; NaN from others."""
     term: tuple[float, ...] = ()
     """Term or epoch it is in; NaN from who does not say. Empty in records from before there was such a column."""
+    behind: tuple[float, ...] = ()
+    """Records that it has not and the leader has, as the leader says; NaN where nobody does, empty as `term`."""
+    unheard: tuple[float, ...] = ()
+    """Seconds since the leader last heard from it; NaN where nobody says, empty as `term`."""

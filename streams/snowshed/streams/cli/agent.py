@@ -13,6 +13,7 @@ import typer
 from snowshed.producers.agent import Agent, AgentSettings
 from snowshed.producers.collectors.etcd import EtcdTarget
 from snowshed.producers.collectors.kafka_groups import GroupTarget
+from snowshed.producers.collectors.kraft import KRaftTarget
 from snowshed.producers.collectors.servers import Servers
 from snowshed.producers.collectors.zookeeper import ZooKeeperTarget
 from snowshed.schemas.errors import ConfigurationError
@@ -56,15 +57,19 @@ def command(
         list[str] | None,
         typer.Option(metavar="DATASET=URL,URL", help="All voting members of an etcd cluster; repeatable."),
     ] = None,
+    kraft_quorum: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET=HOST:PORT,HOST:PORT", help="Brokers of a Kafka, for its quorum; repeatable."),
+    ] = None,
     interval: Annotated[float, typer.Option(help="Seconds between heartbeats.")] = 0.5,
     attached: Attached = False,
 ) -> None:
     """Report this host and its databases.
 
     What to watch may also stand in SNOWSHED_POSTGRES, as `dataset=DSN,replica=DSN`, and in SNOWSHED_MYSQL,
-    SNOWSHED_REDIS, SNOWSHED_KAFKA_GROUPS, SNOWSHED_ZOOKEEPER and SNOWSHED_ETCD as in the options, separated by
-    semicolons. Passwords are better kept in ~/.pgpass, in an option file of MySQL, or in the environment than on the
-    command line.
+    SNOWSHED_REDIS, SNOWSHED_KAFKA_GROUPS, SNOWSHED_ZOOKEEPER, SNOWSHED_ETCD and SNOWSHED_KRAFT_QUORUMS as in the
+    options, separated by semicolons. Passwords are better kept in ~/.pgpass, in an option file of MySQL, or in the
+    environment than on the command line.
     """
     logs.configure()
     environ = {**os.environ, "SNOWSHED_BOOTSTRAP": bootstrap, "SNOWSHED_PREFIX": prefix, "SNOWSHED_NODE": node}
@@ -77,6 +82,7 @@ def command(
         groups=(*settings.groups, *map(GroupTarget.parse, kafka_group or [])),
         ensembles=(*settings.ensembles, *map(ZooKeeperTarget.parse, zookeeper or [])),
         etcd=(*settings.etcd, *map(EtcdTarget.parse, etcd or [])),
+        kraft=(*settings.kraft, *map(KRaftTarget.parse, kraft_quorum or [])),
         interval=interval,
     )
     agent = Agent(more)

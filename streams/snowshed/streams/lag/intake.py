@@ -53,5 +53,5 @@ def _columns(record: MarkerRecord) -> tuple[tuple[object, ...], ...]:
         case GroupProgress():
             return record.place, record.committed, record.end, record.owned
         case QuorumAnswers():
-            columns = (record.member, record.role, record.in_sync, record.pending)
-            return (*columns, record.term) if record.term else columns
+            later = (column for column in (record.term, record.behind, record.unheard) if column)
+            return record.member, record.role, record.in_sync, record.pending, *later

@@ -44,7 +44,8 @@ def answered(quorum: Quorum | None, record: QuorumAnswers, appended: float, offs
     """The group after one more round; one that is late or repeated changes nothing."""
     if quorum is not None and record.asked_at <= quorum.asked_at:
         return quorum
-    health = judge(record.voters, _reports(record), now=record.asked_at, patience=record.period)
+    reports = _reports(record)
+    health = judge(record.voters, reports, now=record.asked_at, patience=record.period)
     new = Quorum(
         dataset=record.dataset,
         system=record.system,
@@ -54,7 +55,7 @@ def answered(quorum: Quorum | None, record: QuorumAnswers, appended: float, offs
         offset=offset,
         condition=health.status.value,
         tolerates=float(health.tolerates),
-        note=_note(health),
+        note=_note(health, reports),
         since=appended,
         inside=health.inside,
     )
@@ -64,22 +65,37 @@ def answered(quorum: Quorum | None, record: QuorumAnswers, appended: float, offs
 
 
 def _reports(record: QuorumAnswers) -> list[MemberReport]:
-    terms = record.term or (nan,) * len(record.member)
-    rows = zip(record.member, record.role, record.in_sync, record.pending, terms, strict=True)
+    without = (nan,) * len(record.member)
+    later = (column or without for column in (record.term, record.behind, record.unheard))
+    rows = zip(record.member, record.role, record.in_sync, record.pending, *later, strict=True)
     return [
         MemberReport(
             member=member,
             at=record.asked_at,
             role=_ROLES.get(role, Role.NONE),
-            in_sync=None if isnan(in_sync) else int(in_sync),
-            pending=None if isnan(pending) else int(pending),
-            term=None if isnan(term) else int(term),
+            in_sync=_count(in_sync),
+            pending=_count(pending),
+            term=_count(term),
+            behind=_count(behind),
+            unheard=None if isnan(unheard) else unheard,
         )
-        for member, role, in_sync, pending, term in rows
+        for member, role, in_sync, pending, term, behind, unheard in rows
     ]
 
 
-def _note(health: QuorumHealth) -> str:
+def _count(value: float) -> int | None:
+    return None if isnan(value) else int(value)
+
+
+def _note(health: QuorumHealth, reports: list[MemberReport]) -> str:
     leader = f"leader {', '.join(health.leaders)}" if health.leaders else "no leader"
     silent = f"; silent: {', '.join(health.silent)}" if health.silent else ""
-    return f"{leader}, {health.in_sync} of {health.voters} in sync{silent}"
+    out = "".join(map(_out, reports))
+    return f"{leader}, {health.in_sync} of {health.voters} in sync{silent}{out}"
+
+
+def _out(report: MemberReport) -> str:
+    """What the leader says of a member that takes no part."""
+    if report.role is not Role.NONE or report.behind is None or report.unheard is None:
+        return ""
+    return f"; {report.member} is {report.behind} records behind and was last heard {report.unheard:.1f} s ago"

@@ -17,9 +17,9 @@ from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from snowshed.schemas.access import Access
 from snowshed.schemas.errors import BrokerUnavailable
 from snowshed.streams.hosting import Membership
-from snowshed.streams.supervision.access import Access
 from snowshed.streams.supervision.leaving import Departure, Outcome, outcome_of
 from snowshed.streams.supervision.protocol import ConsumerGroupDescribe, ConsumerGroupLeave
 

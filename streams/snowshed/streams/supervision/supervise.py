@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from snowshed.schemas.access import Untranslatable, translate
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.streams.settings import WorkerSettings
-from snowshed.streams.supervision.access import Untranslatable, translate
 from snowshed.streams.supervision.launch import Launch, launches
 from snowshed.streams.supervision.link import GroupLink
 from snowshed.streams.supervision.supervisor import Supervisor

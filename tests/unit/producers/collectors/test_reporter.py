@@ -81,7 +81,7 @@ def test_a_look_at_a_group_and_a_round_of_answers_become_records_by_column() -> 
         GroupSeen(dataset="orders", group="g", asked=1.0, answered=2.0, period=1.0, partitions=3, lag=9, worst=(worst,))
     )
     leader = MemberReport(member="z1", at=1.0, role=Role.LEADER, term=4, in_sync=2, pending=0)
-    answers = (leader, MemberReport(member="z2", at=1.0, role=Role.FOLLOWER))
+    answers = (leader, MemberReport(member="z2", at=1.0, role=Role.FOLLOWER, behind=3, unheard=0.5))
     voters = ("z1", "z2", "z3")
     reporter.report(
         QuorumSeen(dataset="zk", system="zookeeper", asked_at=1.0, period=1.0, voters=voters, reports=answers)
@@ -94,3 +94,5 @@ def test_a_look_at_a_group_and_a_round_of_answers_become_records_by_column() -> 
     assert (quorum.voters, quorum.role, quorum.in_sync[0]) == (voters, ("leader", "follower"), 2.0)
     assert isnan(quorum.in_sync[1])
     assert quorum.term[0] == 4.0
+    assert isnan(quorum.behind[0])
+    assert (quorum.behind[1], quorum.unheard[1]) == (3.0, 0.5)

@@ -1,4 +1,4 @@
-"""What is typed to have MySQL, Redis, consumer groups, ZooKeeper and etcd watched, and what is said of it."""
+"""What is typed to have MySQL, Redis, groups, ZooKeeper, etcd and KRaft watched, and what is said of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from snowshed.producers.agent import AgentSettings
 from snowshed.producers.collectors.address import Address
 from snowshed.producers.collectors.etcd import Etcd, EtcdTarget
 from snowshed.producers.collectors.kafka_groups import GroupTarget
+from snowshed.producers.collectors.kraft import KRaftTarget
 from snowshed.producers.collectors.mysql import mysql_collectors
 from snowshed.producers.collectors.mysql.applier import applier_state
 from snowshed.producers.collectors.redis import redis_collectors
@@ -98,6 +99,7 @@ def test_a_period_must_be_possible(seconds: float) -> None:
 def test_a_group_and_an_ensemble_are_read_from_one_line_each() -> None:
     assert GroupTarget.parse("work=a:b:t1, t2") == GroupTarget("work", "a:b", ("t1", "t2"))
     assert ZooKeeperTarget.parse("zk=z1:2181,[::1]:2181") == ZooKeeperTarget("zk", ("z1:2181", "[::1]:2181"))
+    assert KRaftTarget.parse("kafka=k1:9092, k2:9092") == KRaftTarget("kafka", ("k1:9092", "k2:9092"))
 
 
 @pytest.mark.parametrize("text", ["work", "work=g", "work=:t", "work=g:", "=g:t"])
@@ -107,9 +109,11 @@ def test_a_group_without_its_topics_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["zk", "zk=", "zk=z1", "zk=z1:2181,z1:2181", "z k=z1:2181", "zk=z1:port"])
-def test_an_ensemble_names_each_voter_once(text: str) -> None:
+def test_an_ensemble_and_a_cluster_name_each_server_once(text: str) -> None:
     with pytest.raises(ConfigurationError):
         ZooKeeperTarget.parse(text)
+    with pytest.raises(ConfigurationError):
+        KRaftTarget.parse(text)
 
 
 def test_an_etcd_cluster_names_each_member_once_and_its_files_for_tls() -> None:
@@ -136,13 +140,14 @@ def test_everything_may_stand_in_the_environment_and_no_name_twice() -> None:
         "SNOWSHED_KAFKA_GROUPS": "w=g:t",
         "SNOWSHED_ZOOKEEPER": "zk=z1:2181",
         "SNOWSHED_ETCD": "kv=http://e1:2379",
+        "SNOWSHED_KRAFT_QUORUMS": "kafka=k1:9092,k2:9092",
     }
-    assert AgentSettings.from_env(environ).datasets == ("o", "p", "c", "w", "zk", "kv")
+    assert AgentSettings.from_env(environ).datasets == ("o", "p", "c", "w", "zk", "kv", "kafka")
     with pytest.raises(ConfigurationError, match="'o' is given twice"):
         AgentSettings.from_env({**environ, "SNOWSHED_REDIS": "o=redis://a"})
 
 
-@pytest.mark.parametrize("option", ["--mysql", "--redis", "--kafka-group", "--zookeeper", "--etcd"])
+@pytest.mark.parametrize("option", ["--mysql", "--redis", "--kafka-group", "--zookeeper", "--etcd", "--kraft-quorum"])
 def test_an_option_that_cannot_be_read_ends_the_command_before_anything_runs(option: str) -> None:
     words = ["agent", option, "no name"]
     result = CliRunner().invoke(build_app(words), words)

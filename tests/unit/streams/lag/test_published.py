@@ -218,6 +218,14 @@ def test_a_leader_of_an_older_term_is_no_second_leader() -> None:
     assert told(replace(answers, term=(5.0, 5.0, 5.0))) == ["split"]
 
 
+def test_a_voter_that_takes_no_part_is_told_with_what_its_leader_says_of_it() -> None:
+    _, answers = _answers(START, "leader", "follower", "none", in_sync=2.0)
+    assert isinstance(answers, QuorumAnswers)
+    told = replace(answers, behind=(0.0, 1.0, 812.0), unheard=(0.0, 0.4, 12.4))
+    [lag] = lags(Partition().step(START, [(START + 0.002, told)]), "quorum")
+    assert lag.note == "leader z1, 2 of 3 in sync; z3 is 812 records behind and was last heard 12.4 s ago"
+
+
 def test_looks_and_answers_that_cannot_be_judged_are_rejected() -> None:
     look, answers = _look(START, 1.0, 2.0)[1], _answers(START, "leader", in_sync=3.0)[1]
     assert isinstance(look, GroupProgress)
@@ -228,9 +236,10 @@ def test_looks_and_answers_that_cannot_be_judged_are_rejected() -> None:
         replace(look, answered=nan),
         replace(answers, role=()),
         replace(answers, term=(1.0, 2.0)),
+        replace(answers, unheard=(1.0, 2.0)),
     ]
     messages = [Message(index, 0.0, None, CODEC.encode(record)) for index, record in enumerate(wrong)]
-    assert [reject.message.offset for reject in MarkerFold(POLICY).decode(messages).rejects] == [0, 1, 2, 3, 4]
+    assert [reject.message.offset for reject in MarkerFold(POLICY).decode(messages).rejects] == [0, 1, 2, 3, 4, 5]
 
 
 def test_state_of_earlier_versions_is_read() -> None:

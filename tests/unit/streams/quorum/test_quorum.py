@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.producers.collectors.etcd.answers import from_status
+from snowshed.producers.collectors.kraft.answers import KRaftQuorum, KRaftReplica, from_kraft
 from snowshed.producers.collectors.zookeeper.answers import from_mntr, from_srvr
 from snowshed.streams.quorum import MemberReport, QuorumHealth, QuorumStatus, Role, judge
-from snowshed.streams.quorum.kraft import KRaftQuorum, KRaftReplica, from_kraft
 
 NOW = 1_700_000_000.0
 THREE = ("a", "b", "c")
@@ -156,14 +156,60 @@ def test_what_is_no_etcd_says_so(body: bytes) -> None:
         from_status("a", body, NOW)
 
 
-def kraft(leader: int, *ages: float) -> QuorumHealth:
-    voters = tuple(KRaftReplica(node=node, end=10, caught_up=NOW - age) for node, age in enumerate(ages, start=1))
-    reports = from_kraft(KRaftQuorum(leader=leader, epoch=3, voters=voters), at=NOW, patience=3.0)
-    return judge([str(voter.node) for voter in voters], reports, now=NOW, patience=3.0)
+def kraft(leader: int, *ages: float, clock: float = NOW) -> tuple[QuorumHealth, list[MemberReport]]:
+    """How a quorum is judged whose voter n caught up `ages[n - 1]` seconds ago by its leader's clock, and by what."""
+    voters = tuple(
+        KRaftReplica(node=node, end=10 - int(age), fetched=clock - age / 2, caught_up=clock - age)
+        for node, age in enumerate(ages, start=1)
+    )
+    quorum = KRaftQuorum(leader=leader, epoch=3, committed=9, voters=voters)
+    reports = list(from_kraft(quorum, at=NOW, patience=2.0))
+    return judged([str(voter.node) for voter in voters], *reports), reports
 
 
-def test_a_kraft_quorum_is_judged_by_who_has_caught_up() -> None:
-    assert kraft(1, 0.0, 0.5, 0.5).status is QuorumStatus.HEALTHY
-    assert kraft(1, 0.0, 0.5, 60.0).status is QuorumStatus.CRITICAL
-    assert kraft(1, 0.0, 60.0, 60.0).status is QuorumStatus.LOST
-    assert kraft(-1, 0.5, 0.5, 0.5).status is QuorumStatus.LOST
+@pytest.mark.parametrize("clock", [NOW, NOW - 3600.0, NOW + 3600.0])
+def test_a_kraft_quorum_is_judged_by_who_has_caught_up_by_its_leaders_clock(clock: float) -> None:
+    health, _ = kraft(1, 0.0, 0.5, 0.5, clock=clock)
+    assert (health.status, health.inside, health.pending) == (QuorumStatus.HEALTHY, ("1", "2", "3"), 1)
+    health, _ = kraft(1, 0.0, 0.5, 60.0, clock=clock)
+    assert (health.status, health.inside, health.tolerates) == (QuorumStatus.CRITICAL, ("1", "2"), 0)
+    assert kraft(1, 0.0, 60.0, 60.0, clock=clock)[0].status is QuorumStatus.LOST
+
+
+def test_a_kraft_leader_tells_how_far_each_voter_is_behind_and_when_it_was_heard() -> None:
+    _, reports = kraft(1, 0.0, 0.5, 8.0)
+    assert [(report.behind, report.unheard, report.term) for report in reports] == [
+        (0, 0.0, 3),
+        (0, 0.25, 3),
+        (8, 4.0, 3),
+    ]
+
+
+NEVER = -0.001
+
+
+@pytest.mark.parametrize(
+    ("others", "status"),
+    [
+        ([(NEVER, NEVER), (NEVER, NEVER)], QuorumStatus.UNKNOWN),
+        ([(NOW - 0.1, NEVER), (NEVER, NEVER)], QuorumStatus.UNKNOWN),
+        ([(NOW - 0.1, NOW - 0.1), (NEVER, NEVER)], QuorumStatus.CRITICAL),
+        ([(NOW - 9.0, NEVER), (NEVER, NEVER)], QuorumStatus.UNKNOWN),
+        ([(NOW - 9.0, NEVER), (NOW - 9.0, NOW - 9.0)], QuorumStatus.LOST),
+        ([(NOW - 0.1, NOW - 9.0), (NOW - 9.0, NOW - 9.0)], QuorumStatus.LOST),
+    ],
+)
+def test_who_was_not_yet_heard_in_an_epoch_is_neither_in_nor_out(
+    others: list[tuple[float, float]], status: QuorumStatus
+) -> None:
+    times = [(NOW, NOW), *others]
+    voters = tuple(
+        KRaftReplica(node=node, end=10, fetched=fetched, caught_up=caught_up)
+        for node, (fetched, caught_up) in enumerate(times, start=1)
+    )
+    reports = from_kraft(KRaftQuorum(leader=1, epoch=3, committed=9, voters=voters), at=NOW, patience=2.0)
+    assert judged(["1", "2", "3"], *reports).status is status
+
+
+def test_a_kraft_leader_that_votes_no_more_proves_nothing() -> None:
+    assert kraft(9, 0.0, 0.5, 0.5)[0].status is QuorumStatus.UNKNOWN

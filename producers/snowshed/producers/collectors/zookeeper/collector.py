@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from snowshed.producers.collectors.base import Clock, QuorumSeen, Reading
-from snowshed.producers.collectors.servers import checked_name
+from snowshed.producers.collectors.servers import checked_name, distinct_places
 from snowshed.producers.collectors.zookeeper.answers import from_mntr
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.schemas.members import MemberReport
@@ -20,7 +19,6 @@ __all__ = ["SYSTEM", "ZooKeeper", "ZooKeeperTarget"]
 SYSTEM = "zookeeper"
 """The `system` of answers taken here."""
 
-_MEMBER = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})")
 _TIMEOUT = 2.0
 _PERIOD = 1.0
 
@@ -42,8 +40,7 @@ class ZooKeeperTarget:
 
     def __post_init__(self) -> None:
         checked_name(self.dataset)
-        wrong = next((member for member in self.members if not _MEMBER.fullmatch(member)), None)
-        if not self.members or wrong is not None or len({*self.members}) < len(self.members):
+        if not distinct_places(self.members):
             raise ConfigurationError(
                 f"ensemble {self.dataset}: name each voting server once as host:port, as in zk=z1:2181,z2:2181,z3:2181"
             )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from snowshed.schemas.access import Access, Untranslatable, translate
 from snowshed.schemas.connection import KafkaConnection
-from snowshed.streams.supervision.access import Access, Untranslatable, translate
 
 PLAIN = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "u", "sasl.password": "p"}
 

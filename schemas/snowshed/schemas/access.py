@@ -52,8 +52,15 @@ class Access:
         Raises:
             OSError: a certificate or key cannot be read.
         """
+        return {"bootstrap_servers": self.bootstrap, **self.security()}
+
+    def security(self) -> dict[str, Any]:
+        """Those of them that one connection to a server takes too.
+
+        Raises:
+            OSError: a certificate or key cannot be read.
+        """
         return {
-            "bootstrap_servers": self.bootstrap,
             "security_protocol": self.protocol,
             "ssl_context": self._ssl_context() if self.protocol.endswith("SSL") else None,
             "sasl_mechanism": self.mechanism,
@@ -97,7 +104,8 @@ def _part(given: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]
 def _sasl(given: dict[str, str]) -> dict[str, Any]:
     mechanism = given.pop("sasl.mechanisms", given.pop("sasl.mechanism", "GSSAPI")).upper()
     if mechanism not in _MECHANISMS:
-        raise Untranslatable(f"sasl.mechanism={mechanism} is not supported by the supervisor")
+        known = ", ".join(sorted(_MECHANISMS))
+        raise Untranslatable(f"sasl.mechanism={mechanism} is not supported here: only {known} are")
     username, password = given.pop("sasl.username", None), given.pop("sasl.password", None)
     if username is None or password is None:
         raise Untranslatable("sasl.username or sasl.password is missing")
