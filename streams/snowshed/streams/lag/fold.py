@@ -59,6 +59,7 @@ class MarkerFold:
         self._policy = policy
         self._limits = policy.lag
         self._objective = Objective(policy.lag.objective)
+        self._objectives = {name: Objective(policy.objective_of(name)) for name in policy.datasets}
         self._codec = codec or Codec()
         self._snapshot: Snapshot[LagState] = Snapshot(*KINDS)
 
@@ -213,14 +214,17 @@ class MarkerFold:
         if value.good or value.bad:
             key = f"budget/{value.dataset}"
             spending = found(current, Spending, key)
-            current[key] = spent(spending, self._objective, now, good=value.good, bad=value.bad)
+            current[key] = spent(spending, self._objective_of(value), now, good=value.good, bad=value.bad)
         return settled(value, now)
 
     def _extended(self, current: Mapping[str, LagState], value: Replica, lag: Lag, now: float) -> Lag:
         delays = found(current, Delays, f"delays/{value.dataset}/{value.server}")
         spending = found(current, Spending, f"budget/{value.dataset}")
         lag = with_visibility(lag, delays.shown if delays else None)
-        return with_budget(lag, outlook(spending.budget, self._objective, now) if spending else None)
+        return with_budget(lag, outlook(spending.budget, self._objective_of(value), now) if spending else None)
+
+    def _objective_of(self, value: Replica) -> Objective:
+        return self._objectives.get(value.dataset, self._objective)
 
     def _shift(self, current: Mapping[str, LagState], replica: Replica) -> float | None:
         reader = found(current, Clock, f"clock/{replica.node}")

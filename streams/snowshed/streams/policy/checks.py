@@ -22,6 +22,7 @@ def inconsistencies(policy: Policy) -> Iterator[Problem]:
         yield Problem(("version",), f"must be {FORMAT}, not {policy.version}: this release reads no other format")
     if not policy.default_domain:
         yield Problem(("default_domain",), "must not be empty")
+    yield from _of_objective(("lag", "objective"), policy.lag.objective)
     for name, service in policy.services.items():
         yield from _of_service(("services", name), service)
     for name, dataset in policy.datasets.items():
@@ -31,6 +32,11 @@ def inconsistencies(policy: Policy) -> Iterator[Problem]:
     for name, group in policy.quorums.items():
         if len(set(group.voters)) != len(group.voters):
             yield Problem(("quorums", name, "voters"), "must not name a member twice")
+
+
+def _of_objective(path: Path, share: float | None) -> Iterator[Problem]:
+    if share is not None and not 0.0 < share < 1.0:
+        yield Problem(path, f"must lie between 0 and 1, not {share:g}: a promise of 1 has no error budget")
 
 
 def _of_feature(path: Path, feature: FeaturePolicy) -> Iterator[Problem]:
@@ -51,6 +57,7 @@ def _of_service(path: Path, service: ServicePolicy) -> Iterator[Problem]:
 
 def _of_dataset(path: Path, name: str, dataset: DatasetPolicy, policy: Policy) -> Iterator[Problem]:
     declared, bound = policy.consistency_of(name)
+    yield from _of_objective((*path, "objective"), dataset.objective)
     yield from _owner(path, dataset, policy)
     if declared is Declared.AP and not bound:
         yield _missing(path, "bound", 'consistency = "ap" needs the seconds that an answer may be stale')

@@ -87,6 +87,8 @@ class DatasetPolicy:
     """Domain that judges it; empty for the default domain."""
     slo: float | None = None
     """Seconds a replica may be behind; None for the general objective."""
+    objective: float | None = None
+    """Share of time that its replicas are to be within those seconds; None for the general share."""
     protected: bool = False
     """Reads are never steered by a decision, and writes never fenced."""
     service: str = ""

@@ -35,7 +35,7 @@ _LEVEL_1_HEALTH = frozenset(
     }
 )
 _LEVEL_1_NAMED: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"services": frozenset({"domain"}), "datasets": frozenset({"domain", "slo"})}
+    {"services": frozenset({"domain"}), "datasets": frozenset({"domain", "slo", "objective"})}
 )
 _NAMED: Mapping[str, str] = MappingProxyType(
     {

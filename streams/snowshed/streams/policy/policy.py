@@ -140,7 +140,8 @@ class LagPolicy:
     """Time over which delays of writes are kept: at two rows a second, 7200 of them, enough for a 99.9th percentile
     with a band [P]."""
     objective: float = 0.999
-    """Share of time that replicas are to be inside their objective; the SRE Workbook's example [F]."""
+    """Share of time that replicas are to be inside their objective unless their dataset says otherwise; the SRE
+    Workbook's example [F]."""
 
     @property
     def drift(self) -> float:
@@ -278,6 +279,11 @@ class Policy:
         """Seconds a replica of the dataset may be behind."""
         named = self.datasets.get(dataset)
         return self.lag.slo if named is None or named.slo is None else named.slo
+
+    def objective_of(self, dataset: str) -> float:
+        """Share of time that the dataset's replicas are to be inside their objective."""
+        named = self.datasets.get(dataset)
+        return self.lag.objective if named is None or named.objective is None else named.objective
 
     def protects(self, service: str) -> bool:
         """Whether decisions must spare the service's inflow."""

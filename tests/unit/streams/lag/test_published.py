@@ -15,13 +15,14 @@ from snowshed.streams.lag import LagState, MarkerFold
 from snowshed.streams.lag.group_state import Group
 from snowshed.streams.lag.groups import GroupStatus
 from snowshed.streams.lag.servers import Replica
+from snowshed.streams.policy import DatasetPolicy, Policy
 
 
 class Partition:
     """One partition's fold, fed with any record of the markers topic; its state goes through bytes at each step."""
 
-    def __init__(self) -> None:
-        self.fold = MarkerFold(POLICY)
+    def __init__(self, policy: Policy = POLICY) -> None:
+        self.fold = MarkerFold(policy)
         self.state: dict[str, LagState] = {}
         self.offset = 0
 
@@ -91,6 +92,19 @@ def test_time_behind_spends_the_datasets_budget() -> None:
     assert late.budget_left is not None
     assert late.budget_left < 0
     assert late.alert == "page"
+
+
+def test_a_datasets_own_target_is_what_its_budget_is_counted_against() -> None:
+    def left(**datasets: DatasetPolicy) -> float:
+        pair, partition = Pair(poll=0.1), Partition(replace(POLICY, datasets=datasets))
+        _run(pair, partition, 0, 60)
+        last = _run(pair, partition, 60, 90, behind=4.0)[-1]
+        assert last.budget_left is not None
+        return last.budget_left
+
+    strict, loose = left(carts=DatasetPolicy(objective=0.5)), left(orders=DatasetPolicy(objective=0.5))
+    assert 0.0 < loose < 1.0
+    assert 1.0 - strict == pytest.approx((1.0 - loose) * 0.5 / 0.001)
 
 
 def test_time_in_which_nobody_judged_counts_as_neither() -> None:

@@ -89,6 +89,11 @@ def test_what_is_missing_is_told_at_the_table_that_lacks_it() -> None:
     ("text", "what"),
     [
         ("version = 2", r"1:1: policy\.version must be 1, not 2"),
+        (
+            "[datasets.a]\nobjective = 1",
+            r"2:1: policy\.datasets\.a\.objective must lie between 0 and 1, not 1: .* no error",
+        ),
+        ("[lag]\nrefresh = 1\nobjective = 0", r"3:1: policy\.lag\.objective must lie between 0 and 1, not 0"),
         ("[datasets.a]\nbound = 3", r"2:1: policy\.datasets\.a\.bound is stated without consistency"),
         ('[datasets.a]\nbeyond = "serve_marked"', r'goes with consistency = "ap" only'),
         ('[datasets.a]\nconsistency = "cp"', r'consistency needs \[quorums\."a"\] with its voters'),

@@ -20,7 +20,7 @@ def test_tables_lists_enums_and_whole_numbers_are_read() -> None:
             "decisions": {"mode": "shadow", "ttl": 4},
             "overload": {"clean": [5, 6.5]},
             "services": {"checkout": {"domain": "money", "protected": True}},
-            "datasets": {"orders": {"slo": 3}, "carts": {"domain": "money"}},
+            "datasets": {"orders": {"slo": 3, "objective": 0.95}, "carts": {"domain": "money"}},
         }
     )
     assert policy.decisions.mode is DecisionMode.SHADOW
@@ -29,6 +29,8 @@ def test_tables_lists_enums_and_whole_numbers_are_read() -> None:
     assert (policy.domain_of("checkout"), policy.domain_of("other")) == ("money", "shop")
     assert (policy.domain_of_dataset("carts"), policy.domain_of_dataset("orders")) == ("money", "shop")
     assert (policy.slo_of("orders"), policy.slo_of("carts")) == (3.0, policy.lag.slo)
+    assert (policy.objective_of("orders"), policy.objective_of("carts")) == (0.95, policy.lag.objective)
+    assert policy.objective_of("elsewhere") == policy.lag.objective
     assert policy.protects("checkout")
     assert not policy.protects("other")
 
