@@ -175,6 +175,12 @@ class EdgeObservations:
 
     Empty in records from before there was such a column.
     """
+    cut_edge: tuple[float, ...] = ()
+    """Indexes of rows, one for each node of a caller that is cut off from the callee while its siblings are not."""
+    cut_node: tuple[float, ...] = ()
+    """Index into strings of that node, beside `cut_edge`."""
+    cut_calls: tuple[float, ...] = ()
+    """Its calls since its last success, beside `cut_edge`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

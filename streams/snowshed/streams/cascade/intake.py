@@ -41,7 +41,7 @@ def take(current: dict[str, DomainState], observations: Iterable[Observation], n
                 current[f"lag/{lag.dataset}/{lag.replica}"] = LagView(lag, place)
             case EdgeObservations() as record if record.detector_lag <= policy.decisions.detector_lag:
                 seen: dict[str, list[EdgeView]] = {}
-                for window, baseline in windows(record):
+                for window, baseline, cut_nodes in windows(record):
                     key = f"edge/{window.caller}>{window.callee}"
                     held = current.get(key)
                     view = _viewed(
@@ -50,6 +50,7 @@ def take(current: dict[str, DomainState], observations: Iterable[Observation], n
                         window,
                         baseline,
                         place=place,
+                        cut_nodes=cut_nodes,
                         policy=policy,
                     )
                     current[key] = view
@@ -109,6 +110,7 @@ def _viewed(
     baseline: Baseline,
     *,
     place: Place,
+    cut_nodes: tuple[tuple[str, float], ...],
     policy: Policy,
 ) -> EdgeView:
     now = record.observed_at
@@ -127,6 +129,7 @@ def _viewed(
         amplified=retry_amplification.noted(amplified, window, baseline, samples, now=now, policy=policy),
         cut=partition.noted(cut, window, now=now, policy=policy.health),
         heard=now if not isnan(window.completions) else held.heard if held is not None else 0.0,
+        cut_nodes=cut_nodes,
     )
     lost = is_on_the_way(view, policy.overload)
     dues = summed(held.dues if held is not None else NOTHING, window, baseline, lost=lost)
@@ -191,6 +194,7 @@ def _with(
         dues=dues,
         gathering=gathering,
         gathered=verdicts.gathered,
+        cut_nodes=view.cut_nodes,
     )
 
 

@@ -16,7 +16,7 @@ from snowshed.streams.policy import parsed
 __all__ = ["Observation", "Place", "read"]
 
 _NAMES = [item.name for item in fields(EdgeObservations)]
-_COLUMNS = _NAMES[_NAMES.index("strings") + 1 :]
+_COLUMNS = _NAMES[_NAMES.index("strings") + 1 : _NAMES.index("cut_edge")]
 _LATER = frozenset({"completions", "cache_hits"})
 """Columns that older records have not."""
 _COUNTS = _COLUMNS[_COLUMNS.index("reporters") : _COLUMNS.index("queue_delay_mean")]
@@ -89,6 +89,9 @@ def _check(record: EdgeObservations) -> None:
         and all(0.0 < span < inf for span in record.span)
         and all(0.0 <= count < inf for name in _COUNTS for count in getattr(record, name))
         and all(ratio <= 1.0 or isnan(ratio) for ratio in record.base_ok_ratio)
+        and len({len(record.cut_edge), len(record.cut_node), len(record.cut_calls)}) == 1
+        and all(0.0 <= index < len(record.span) for index in record.cut_edge)
+        and all(0.0 <= index < len(record.strings) for index in record.cut_node)
     )
     if not sound:
         reason = "columns differ in length, an index is out of range or a count cannot be"

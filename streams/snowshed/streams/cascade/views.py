@@ -103,6 +103,8 @@ class EdgeView:
     """Windows too thin to be judged alone."""
     gathered: EdgeWindow | None = None
     """What was judged last, where that was several such windows."""
+    cut_nodes: tuple[tuple[str, float], ...] = ()
+    """Nodes of its caller that are cut off from the callee, with their calls since the last success."""
 
     @property
     def name(self) -> str:
@@ -129,11 +131,14 @@ def extended(streak: Streak, *, bad: bool, clear: bool, span: float, now: float)
     return Streak(streak.windows, streak.covered, now if streak.last else 0.0)
 
 
-def windows(record: EdgeObservations) -> Iterator[tuple[EdgeWindow, Baseline]]:
-    """The rows of an observation as windows with their usual values."""
+def windows(record: EdgeObservations) -> Iterator[tuple[EdgeWindow, Baseline, tuple[tuple[str, float], ...]]]:
+    """The rows of an observation as windows with their usual values and the nodes that are cut off."""
     strings, unknown = record.strings, (nan,) * len(record.span)
     edges = [[strings[int(index)] for index in column] for column in (record.caller, record.callee)]
     columns = [getattr(record, name) or unknown for name in _NUMBERS]
     baselines = map(Baseline, record.base_first_rate, record.base_ok_ratio, record.base_p90)
-    for baseline, *row in zip(baselines, *edges, *columns, strict=True):
-        yield EdgeWindow(*row), baseline
+    nodes: dict[int, tuple[tuple[str, float], ...]] = {}
+    for number, node, calls in zip(record.cut_edge, record.cut_node, record.cut_calls, strict=True):
+        nodes[int(number)] = (*nodes.get(int(number), ()), (strings[int(node)], calls))
+    for number, (baseline, *row) in enumerate(zip(baselines, *edges, *columns, strict=True)):
+        yield EdgeWindow(*row), baseline, nodes.get(number, ())

@@ -11,6 +11,7 @@ from snowshed.schemas.records import EdgeStatus
 from snowshed.streams.edges.closing import Closed, close
 from snowshed.streams.edges.columns import TimingColumns, TimingReader
 from snowshed.streams.edges.groups import grouped
+from snowshed.streams.edges.mute import heard, heeded
 from snowshed.streams.edges.receiving import Due, received
 from snowshed.streams.edges.reports import fell_silent, health, observations
 from snowshed.streams.edges.state import CalleeState, tabled
@@ -58,6 +59,7 @@ class TimingFold:
         """Add the batch to the open windows, then close those that are due."""
         current, due = received(state, batch.records, grouped(batch.records), batch.now, self._limits)
         self._collect(current, batch)
+        self._heed(current, batch)
         reports: dict[str, list[Emission]] = {callee: [] for callee in current}
         emissions = self._close(current, due, batch, reports) if due.callees else []
         for callee in sorted(current):
@@ -86,6 +88,15 @@ class TimingFold:
             book = collected(value.statements, statements, batch.now, self._policy.statements)
             current[callee] = replace(value, statements=book)
 
+    def _heed(self, current: dict[str, CalleeState], batch: _Batch) -> None:
+        mute = {callee for callee, value in current.items() if value.mute}
+        reports = heard(batch.records, mute)
+        for callee in sorted({*mute, *reports}):
+            value = current[callee]
+            after = heeded(value.mute, reports.get(callee, ()), batch.now, self._limits.cut_off_calls)
+            if after is not value.mute:
+                current[callee] = replace(value, mute=after)
+
     def _close(
         self, current: dict[str, CalleeState], due: Due, batch: _Batch, reports: Mapping[str, list[Emission]]
     ) -> list[Emission]:
@@ -96,7 +107,13 @@ class TimingFold:
             current[callee] = replace(current[callee], window_start=now, urgent=False, open=(), table=table)
         for callee, emission in health(closed.windows, closed.found, domains, now):
             reports[callee].append(emission)
-        return _observed(closed, domains, batch)
+        cut_off = {
+            (callee, one.caller, one.node): one.calls
+            for callee in due.callees
+            for one in current[callee].mute
+            if one.cut_off
+        }
+        return _observed(closed, domains, batch, cut_off)
 
     def _judge_statements(self, value: CalleeState, batch: _Batch, reports: list[Emission]) -> CalleeState:
         book, limits = value.statements, self._policy.statements
@@ -142,7 +159,9 @@ class TimingFold:
         )
 
 
-def _observed(closed: Closed, domains: Mapping[str, str], batch: _Batch) -> list[Emission]:
+def _observed(
+    closed: Closed, domains: Mapping[str, str], batch: _Batch, cut_off: Mapping[tuple[str, str, str], float]
+) -> list[Emission]:
     places: dict[str, list[int]] = {}
     for window, callee in enumerate(closed.windows.callee):
         places.setdefault(domains[callee], []).append(window)
@@ -150,7 +169,7 @@ def _observed(closed: Closed, domains: Mapping[str, str], batch: _Batch) -> list
         Emission(
             "observations",
             domain,
-            observations(domain, closed.windows, closed.found.usual, places[domain], batch),
+            observations(domain, closed.windows, closed.found.usual, places[domain], batch, cut_off=cut_off),
             _WINDOW,
         )
         for domain in sorted(places)

@@ -27,13 +27,29 @@ def observations(
     usual: Mapping[str, NDArray[np.float64]],
     chosen: Sequence[int],
     batch: Batch[object],
+    *,
+    cut_off: Mapping[tuple[str, str, str], float],
 ) -> EdgeObservations:
-    """Some of the windows with what was usual before them."""
+    """Some of the windows with what was usual before them.
+
+    Args:
+        domain: of all of them.
+        windows: what was closed.
+        usual: what was usual, by the name of its column.
+        chosen: indexes of the windows.
+        batch: with whose end they were closed.
+        cut_off: calls of nodes that are cut off, by callee, caller and node.
+    """
     edges = [(windows.caller[window], windows.callee[window]) for window in chosen]
+    rows = {edge: float(row) for row, edge in enumerate(edges)}
+    nodes = [
+        (rows[caller, callee], node, calls)
+        for (callee, caller, node), calls in cut_off.items()
+        if (caller, callee) in rows
+    ]
     index: dict[str, float] = {}
-    for edge in edges:
-        for name in edge:
-            index.setdefault(name, float(len(index)))
+    for name in (*(name for edge in edges for name in edge), *(node for _, node, _ in nodes)):
+        index.setdefault(name, float(len(index)))
     columns = {name: tuple(windows.values[name][chosen].tolist()) for name in COLUMNS}
     return EdgeObservations(
         domain=domain,
@@ -46,6 +62,9 @@ def observations(
         base_first_rate=tuple(usual["first_rate"][chosen].tolist()),
         base_ok_ratio=tuple(usual["ok_ratio"][chosen].tolist()),
         base_p90=tuple(usual["p90"][chosen].tolist()),
+        cut_edge=tuple([row for row, _, _ in nodes]),
+        cut_node=tuple([index[node] for _, node, _ in nodes]),
+        cut_calls=tuple([calls for _, _, calls in nodes]),
         **columns,
     )
 

@@ -109,6 +109,9 @@ class EdgePolicy:
     """An edge is OVERLOADED below this share of its usual success ratio [P]."""
     latency_factor: float = 3.0
     """An edge is OVERLOADED when its p90 exceeds this multiple of the usual one [P]."""
+    cut_off_calls: float = 10.0
+    """Calls of one node that must have failed, and of its siblings that must have succeeded, before it counts as cut
+    off from their callee [P]."""
     queue_delay: float = 0.02
     """An edge is OVERLOADED when the mean queue delay exceeds this, DAGOR's 20 ms [F2], or the usual p90 latency where
     that is more [P]."""

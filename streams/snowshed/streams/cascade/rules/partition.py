@@ -4,6 +4,8 @@ A link is in the matrix where at least `HealthPolicy.partition_calls` calls a wi
 of them has succeeded for two windows. Heartbeats say which services live: the silence of a dead one is no partition.
 Where the callee reports what it serves, its own view tells lost requests (it lives and hears nothing of this caller)
 from lost answers (it finishes the calls in time, and the caller hears of none), whoever else calls it.
+
+A single node of a caller that does not reach what its siblings reach is found by level 1, which sees each node's calls.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from snowshed.streams.reachability import Link, Partition, PartitionKind, partit
 __all__ = ["RULE", "ending", "is_expected", "judge", "noted"]
 
 RULE = "partition/1"
+NODE_RULE = "partition-node/1"
 
 _CONFIDENCE: Mapping[PartitionKind, float] = {
     PartitionKind.COMPLETE: 0.9,
@@ -30,6 +33,10 @@ _CONFIDENCE: Mapping[PartitionKind, float] = {
     PartitionKind.ONE_WAY: 0.8,
 }
 _NAMED = 3
+_NODE = 0.8
+"""Confidence that a node is cut off: its own trouble looks the same."""
+_WELL = frozenset({Liveness.ALIVE, Liveness.LEFT})
+_GONE = frozenset({Liveness.DEAD, Liveness.LEFT})
 
 
 def noted(streak: Streak, window: EdgeWindow, *, now: float, policy: HealthPolicy) -> Streak:
@@ -62,6 +69,25 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
         matrix = {link: works for link, works in matrix.items() if works or link not in late}
         for cut in partitions(matrix, unheard=unheard, unanswered=unanswered):
             yield _finding(domain, cut, links)
+    yield from _cut_off(board, now)
+
+
+def _cut_off(board: Board, now: float) -> Iterator[Finding]:
+    """Single nodes that do not reach a service which their siblings reach.
+
+    A service of which a node does not beat is left out: that node may be the only one that the caller's had in use.
+    """
+    ill = {view.health.service for view in board.nodes.values() if view.health.status not in _WELL}
+    gone = {name for name, view in board.nodes.items() if view.health.status in _GONE}
+    found: dict[tuple[str, str, str], list[EdgeView]] = {}
+    for callee, edges in board.callees.items():
+        for edge in edges:
+            if now < edge.observed_at + CURRENT and edge.cut.windows <= 1 and callee not in ill:
+                for node, _ in edge.cut_nodes:
+                    if node not in gone:
+                        found.setdefault((edge.domain, edge.window.caller, node), []).append(edge)
+    for (domain, caller, node), edges in sorted(found.items()):
+        yield _node_finding(domain, caller, node, edges)
 
 
 def _stays_one_way(board: Board, link: Link, edge: EdgeView, policy: OverloadPolicy) -> bool:
@@ -84,8 +110,10 @@ def _liveness(board: Board) -> tuple[set[str], set[str]]:
 
 def ending(board: Board, case: Case) -> Ending:
     """Calls arrive again, or nobody makes them any more."""
-    del board
-    return Ending(f"Calls across {case.incident.subject} arrive again.")
+    subject = case.incident.subject
+    if subject in board.nodes:
+        return Ending(f"Calls of {subject} succeed again, or it makes none any more.")
+    return Ending(f"Calls across {subject} arrive again.")
 
 
 def _matrix(edges: Mapping[Link, EdgeView], policy: HealthPolicy) -> Mapping[Link, bool]:
@@ -124,6 +152,32 @@ def _finding(domain: str, cut: Partition, edges: Mapping[Link, EdgeView]) -> Fin
             for link in cut.links
         ),
         confidence=_CONFIDENCE[cut.kind],
+    )
+
+
+def _node_finding(domain: str, caller: str, node: str, edges: list[EdgeView]) -> Finding:
+    callees = [edge.window.callee for edge in edges]
+    return Finding(
+        kind=IncidentKind.PARTITION,
+        subject=node,
+        domain=domain,
+        rule=NODE_RULE,
+        severity="warning",
+        summary=f"No call of {node} to {', '.join(callees)} succeeds, while those of other nodes of {caller} do: it is "
+        "the node or its path.",
+        members=(caller, *callees),
+        causes=(Cause(name=node, score=1.0, reason=f"does not reach {', '.join(callees)}, which its siblings reach"),),
+        evidence=tuple(
+            edge.place.evidence(
+                f"calls of {node} to {edge.window.callee} since the last success",
+                dict(edge.cut_nodes)[node],
+                0.0,
+                "calls",
+                edge.observed_at,
+            )
+            for edge in edges
+        ),
+        confidence=_NODE,
     )
 
 
