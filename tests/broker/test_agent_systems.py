@@ -1,4 +1,4 @@
-"""One agent that watches MariaDB, Redis, a consumer group and a ZooKeeper ensemble, and what a worker makes of it."""
+"""One agent that watches MariaDB, Redis, a consumer group, ZooKeeper and KRaft, and what a worker makes of it."""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ def test_an_agent_reports_every_kind_of_system(
             "SNOWSHED_REDIS": f"carts={redis_pair.source_url},r1={redis_pair.replica_url}",
             "SNOWSHED_KAFKA_GROUPS": f"work={work}:{work}",
             "SNOWSHED_ZOOKEEPER": f"zk={','.join(servers.addresses)}",
+            "SNOWSHED_KRAFT_QUORUMS": f"kafka={kafka.bootstrap}",
         }
     )
     assert settings.node == host_node("host@test")
@@ -111,6 +112,8 @@ def test_an_agent_reports_every_kind_of_system(
         level1.until("all fresh", lambda lags: all(_fresh(lags.get(name)) for name in named))
         level1.until("the group keeps up", lambda lags: lags[f"work/{work}"].condition == "ok")
         level1.until("the ensemble is healthy", lambda lags: "zk/quorum" in lags and _state(lags) == "healthy")
+        level1.until("so is Kafka's quorum", lambda lags: "kafka/quorum" in lags)
+        assert (level1.lags["kafka/quorum"].condition, level1.lags["kafka/quorum"].system) == ("healthy", "kraft")
         [leader] = [name for name, text in servers.answers("mntr").items() if "\tleader" in text]
         servers.kill(next(name for name in servers.members if name != leader))
         produce(kafka.bootstrap, work, ["x"] * 5)
