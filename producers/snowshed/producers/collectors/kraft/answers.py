@@ -43,9 +43,8 @@ class KRaftQuorum:
 def from_kraft(quorum: KRaftQuorum, *, at: float, patience: float) -> Sequence[MemberReport]:
     """The reports of the voters of which the leader can tell.
 
-    A leader that was just elected has not heard of the others yet, which says nothing against them: whoever has neither
-    caught up in its epoch nor fallen silent since gives no report. While those could make up a majority, the leader's
-    count is none.
+    A leader with a majority knows who is not in it. One without knows nothing of the others: it may have been elected
+    just now and not have heard of them yet, or be cut off while they follow a newer one.
 
     Args:
         quorum: the leader's answer.
@@ -56,8 +55,7 @@ def from_kraft(quorum: KRaftQuorum, *, at: float, patience: float) -> Sequence[M
     end = max((voter.end for voter in quorum.voters), default=0)
     roles = {voter.node: _role(voter, quorum.leader, now - patience) for voter in quorum.voters}
     count = sum(role in _PARTS for role in roles.values())
-    open_ones = sum(role is None for role in roles.values())
-    told = not count < len(quorum.voters) // 2 + 1 <= count + open_ones
+    told = count > len(quorum.voters) // 2
     return [
         MemberReport(
             member=str(voter.node),
@@ -71,7 +69,7 @@ def from_kraft(quorum: KRaftQuorum, *, at: float, patience: float) -> Sequence[M
             unheard=max(now - voter.fetched, 0.0),
         )
         for voter in quorum.voters
-        if (role := roles[voter.node]) is not None
+        if (role := roles[voter.node]) is not None and (told or role in _PARTS)
     ]
 
 
