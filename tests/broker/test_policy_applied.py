@@ -7,6 +7,8 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,12 @@ from typer.testing import CliRunner, Result
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import BrokerUnavailable
-from snowshed.schemas.records import DeadLetter, Decision, PolicyChange
+from snowshed.schemas.records import DeadLetter, Decision, EdgeHealth, Lag, NodeHealth, PolicyChange
 from snowshed.streams.agents.folds import folds
 from snowshed.streams.broker import Broker
 from snowshed.streams.cascade import DomainFold
 from snowshed.streams.cli.app import build_app
+from snowshed.streams.governed import Governed
 from snowshed.streams.policy import Policy, parsed
 from snowshed.streams.policy_log import applied_policy, apply_policy
 from snowshed.streams.provision import provision
@@ -36,6 +39,8 @@ from snowshed.streams.transactions.judge import DirectJudge
 from snowshed.streams.transactions.protocol import GroupSettings
 
 _SPARED = '[datasets.orders]\nprotected = true\n[datasets."late"]\nprotected = true\n'
+_STRICT = "[lag]\nslo = 0.3\n"
+_LENIENT = '[services.shop]\ndomain = "market"\n'
 
 
 @pytest.fixture
@@ -49,10 +54,10 @@ def run(fleet: Fleet, *words: str) -> Result:
     return CliRunner().invoke(build_app(line), line)
 
 
-def marked(fleet: Fleet, dataset: str) -> None:
-    """A replica of the dataset that is far behind, or about which nothing is known."""
-    words = ("publish", "marker", "--dataset", dataset, "--lag", "30", "--count", "2", "--interval", "0.05")
-    assert run(fleet, *words).exit_code == 0
+def marked(fleet: Fleet, dataset: str, *, lag: float = 30.0, count: int = 2) -> None:
+    """A replica of the dataset that is behind; where that is far, nothing is known of it."""
+    words = ("--lag", str(lag), "--count", str(count), "--interval", "0.05")
+    assert run(fleet, "publish", "marker", "--dataset", dataset, *words).exit_code == 0
 
 
 def steered(fleet: Fleet, dataset: str) -> list[bool]:
@@ -118,6 +123,57 @@ def test_a_policy_holds_from_its_place_in_the_log_on_whoever_dies_and_a_replay_f
     assert any(one.scope == "late" for one in pinned.decisions)
 
 
+def judged(fleet: Fleet, dataset: str) -> list[str]:
+    """The different statuses of the dataset's replica that level 1 told of, in order."""
+    found = (Codec().decode(record.message.value) for record in capture(fleet.connection, fleet.topics, ["lag"]))
+    told = [one.status.value for one in found if isinstance(one, Lag) and (one.dataset, one.replica) == (dataset, "r1")]
+    return [status for status, _ in groupby(told)]
+
+
+def domains(fleet: Fleet) -> dict[str, str]:
+    """The domain of each node and callee that level 1 told of."""
+    found = [Codec().decode(record.message.value) for record in capture(fleet.connection, fleet.topics, ["health"])]
+    nodes = {one.node: one.domain for one in found if isinstance(one, NodeHealth)}
+    return nodes | {one.callee: one.domain for one in found if isinstance(one, EdgeHealth)}
+
+
+def test_level_1_takes_a_policy_without_a_restart_and_keeps_it_through_one(fleet: Fleet, tmp_path: Path) -> None:
+    strict, lenient = tmp_path / "strict.toml", tmp_path / "lenient.toml"
+    strict.write_text(_STRICT)
+    lenient.write_text(_LENIENT)
+    first = fleet.worker("first")
+    late = partial(marked, fleet, lag=1.0, count=80)
+    late("orders")
+    wait_until(lambda: judged(fleet, "orders")[:1] == ["fresh"], what="orders are within their objective")
+    assert "behind" not in judged(fleet, "orders")
+    assert run(fleet, "policy", "apply", str(strict)).exit_code == 0
+    late("orders")
+    wait_until(lambda: "behind" in judged(fleet, "orders"), what="orders are behind the new objective")
+
+    first.kill()
+    late("before")
+    assert run(fleet, "policy", "apply", str(lenient)).exit_code == 0
+    late("after")
+    assert run(fleet, "publish", "heartbeat", "--node", "shop-1", "--service", "shop").exit_code == 0
+    assert run(fleet, "publish", "timing", "--caller", "web", "--callee", "shop").exit_code == 0
+    fleet.worker("second")
+    wait_until(lambda: judged(fleet, "after")[:1] == ["fresh"], what="what came after the change is judged")
+    assert "behind" in judged(fleet, "before")
+    assert "behind" not in judged(fleet, "after")
+    wait_until(lambda: domains(fleet) == {"shop-1": "market", "shop": "market"}, what="the other agents obey as well")
+
+    proof = prove(fleet.connection, fleet.topics, folds(Policy(), Codec()), Codec())
+    assert (proof.differences, proof.unproved) == ((), ())
+    recording = Recording(
+        {name: fleet.topics.partitions(name) for name in captured_topics()},
+        tuple(capture(fleet.connection, fleet.topics)),
+    )
+    again = replay(recording, folds(Policy(), Codec()), fleet.topics, Codec())
+    assert (again.differences, again.verified) == ((), again.batches)
+    pinned = replay(recording, folds(Policy(), Codec(), pinned=True), fleet.topics, Codec())
+    assert pinned.differences
+
+
 @contextmanager
 def level_2(fleet: Fleet) -> Generator[Core]:
     provision(fleet.connection, fleet.topics)
@@ -126,7 +182,7 @@ def level_2(fleet: Fleet) -> Generator[Core]:
         topics=fleet.topics,
         codec=Codec(),
         group=GroupSettings(fleet.prefix, "consumer", 6.0),
-        folds={"domain": DomainFold(Policy())},
+        folds={"domain": Governed(DomainFold, Policy())},
         judge=DirectJudge(),
         watcher=NoWatcher(),
         limits=LaneLimits(tick=0.05),

@@ -18,6 +18,7 @@ __all__ = ["SETTLED", "Batch", "Decoded", "Emission", "Fold", "Message", "Reject
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 
 
 SETTLED = b"\x00settled"
@@ -48,6 +49,8 @@ class Decoded(Generic[R_co]):
 
     records: R_co
     rejects: tuple[Reject, ...] = ()
+    taken: int | None = None
+    """How many of the messages these are, where the next one begins a batch of its own; None for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,10 @@ class Emission:
 
 
 @dataclass(frozen=True, slots=True)
-class Step(Generic[S]):
+class Step(Generic[S_co]):
     """What a step changes: state values to put (or, where None, to delete) and records to emit."""
 
-    changes: Mapping[str, S | None]
+    changes: Mapping[str, S_co | None]
     emissions: tuple[Emission, ...] = ()
 
     @property
@@ -103,7 +106,7 @@ class Fold(Protocol[R, S]):
         ...
 
     def decode(self, messages: Sequence[Message]) -> Decoded[R]:
-        """Turn messages into the batch form; an empty sequence gives the records of a tick."""
+        """Turn messages, or as many as belong in one batch, into its form; no messages give the records of a tick."""
         ...
 
     def step(self, state: Mapping[str, S], batch: Batch[R]) -> Step[S]:

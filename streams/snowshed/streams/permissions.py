@@ -132,8 +132,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
         "operator": Role(
             "an operator's `policy apply`",
             (
-                Access("topic", _topics("observations"), ("Read", "Write")),
-                Access("topic", _topics("policies"), ("Read", "Write")),
+                Access("topic", (*_INPUTS, *_topics("policies")), ("Read", "Write")),
                 Access("transactional-id", ("{prefix}-policy",), ("Write",)),
                 Access("group", _topics("capture"), ("Describe",), purpose=_LOOKED_UP),
             ),

@@ -1,12 +1,14 @@
-"""Applies a policy through the log: in one transaction onto every partition of the observations and onto its topic.
+"""Applies a policy through the log: in one transaction onto every partition of every input and onto its topic.
 
-So each lane of level 2 changes its policy at one place of its input, which its journal has and a replay finds again.
-All who apply policies have the same transactional id: whoever begins shuts out an earlier one and then looks at the
-newest revision, so of two that apply at once one comes second or is told so.
+So each lane of either level changes its policy at one place of its input, which its journal has and a replay finds
+again; all do or none. All who apply policies have the same transactional id: whoever begins shuts out an earlier one
+and then looks at the newest revision, so of two that apply at once one comes second or is told so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -16,7 +18,7 @@ from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import BrokerUnavailable, DecodeError, SnowshedError
 from snowshed.schemas.records import PolicyChange
-from snowshed.schemas.topics import Topics
+from snowshed.schemas.topics import AGENTS, Topics
 from snowshed.streams.replay.log import Log, open_log
 from snowshed.streams.transactions.errors import kafka_error
 
@@ -69,14 +71,24 @@ def apply_policy(connection: KafkaConnection, topics: Topics, change: PolicyChan
         with open_log(connection, topics) as log:
             newest = applied_policy(log, codec)
             change = replace(change, revision=newest.revision + 1 if newest is not None else 1)
-            places = [("observations", number) for number in log.partitions("observations")]
-        producer.begin_transaction()
-        for short, partition in (*places, ("policies", 0)):
-            _write(producer, topics.full(short), partition, change, codec)
-        producer.commit_transaction(_PATIENCE)
+            places = [(short, number) for short in AGENTS.values() for number in log.partitions(short)]
+        _commit(producer, [(topics.full(short), number) for short, number in (*places, ("policies", 0))], change, codec)
     except KafkaException as error:
         raise _meaning(error) from error
     return change
+
+
+def _commit(producer: Producer, places: Sequence[tuple[str, int]], change: PolicyChange, codec: Codec) -> None:
+    producer.begin_transaction()
+    try:
+        for topic, partition in places:
+            _write(producer, topic, partition, change, codec)
+        producer.commit_transaction(_PATIENCE)
+    except BaseException:
+        # Whoever breaks off must not leave a transaction on the inputs behind which nobody reads on.
+        with suppress(KafkaException):
+            producer.abort_transaction(_PATIENCE)
+        raise
 
 
 def _write(producer: Producer, topic: str, partition: int, change: PolicyChange, codec: Codec) -> None:

@@ -9,7 +9,7 @@ __all__ = ["PolicyChange"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChange:
-    """A policy that level 2 judges by from here on; it stands on every partition of the observations."""
+    """A policy that is judged by from here on; it stands on every partition of every input."""
 
     domain: str
     """The policy's default domain."""

@@ -9,7 +9,6 @@ from snowshed.schemas.records import IncidentKind
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.decisions import Held
 from snowshed.streams.cascade.orders import Ordered
-from snowshed.streams.cascade.policies import AppliedPolicy
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
@@ -19,18 +18,7 @@ from snowshed.streams.stability.season import Season
 __all__ = ["Board", "DomainState", "arranged"]
 
 DomainState = (
-    NodeView
-    | EdgeView
-    | LagView
-    | Standing
-    | Season
-    | Throttle
-    | Case
-    | Held
-    | AppliedPolicy
-    | Stance
-    | WriteThrottle
-    | Ordered
+    NodeView | EdgeView | LagView | Standing | Season | Throttle | Case | Held | Stance | WriteThrottle | Ordered
 )
 
 

@@ -16,7 +16,6 @@ from snowshed.streams.cascade.findings import Finding
 from snowshed.streams.cascade.intake import forgotten, take
 from snowshed.streams.cascade.observations import Observation, Place, read
 from snowshed.streams.cascade.orders import Ordered, commanded, expired, obeyed, ordered
-from snowshed.streams.cascade.policies import KEY, AppliedPolicy, applied, policy_of, stretches
 from snowshed.streams.cascade.reports import reported
 from snowshed.streams.cascade.rules import RULES, blindness
 from snowshed.streams.cascade.rules.consistency import stances
@@ -41,18 +40,17 @@ class DomainFold:
     """Turns observations into incidents, decisions and notices.
 
     State keys: `node/…`, `edge/caller>callee`, `service/…`, `lag/dataset/server`, `season/…`, `throttle/callee`,
-    `stance/dataset`, `writes/dataset`, `incident/kind/subject`, `decision/scope|kind`, `order/scope|kind` and `policy`.
+    `stance/dataset`, `writes/dataset`, `incident/kind/subject`, `decision/scope|kind` and `order/scope|kind`.
     While the detector is late (`DecisionPolicy.detector_lag`) observations are taken in, an incident says so, and what
     operators ordered is renewed. Nothing else happens: no other incident opens or closes, and decisions run out.
 
     Args:
-        policy: what it judges by until a change of it stands on the observations.
+        policy: what it judges by.
         codec: reads observations.
-        pinned: whether changes are passed over, to see what this policy would have made of a log.
     """
 
-    def __init__(self, policy: Policy, codec: Codec | None = None, *, pinned: bool = False) -> None:
-        self._start, self._pinned = policy, pinned
+    def __init__(self, policy: Policy, codec: Codec | None = None) -> None:
+        self._policy = policy
         self._codec = codec or Codec()
         self._snapshot: Snapshot[DomainState] = Snapshot(
             NodeView,
@@ -63,7 +61,6 @@ class DomainFold:
             Throttle,
             Case,
             Held,
-            AppliedPolicy,
             Stance,
             WriteThrottle,
             Ordered,
@@ -81,28 +78,18 @@ class DomainFold:
     def step(self, state: Mapping[str, DomainState], batch: _Batch) -> Step[DomainState]:
         """Take the observations in, then let every rule judge the whole domain."""
         current = dict(state)
-        policy = self._take(current, batch)
+        take(current, batch.records, batch.partition, self._policy)
         self._order(current, batch)
-        for key in [key for key, value in current.items() if forgotten(value, batch.now, policy)]:
+        for key in [key for key, value in current.items() if forgotten(value, batch.now, self._policy)]:
             del current[key]
-        judgement = _Judgement(policy, current, batch)
-        late = batch.detector_lag > policy.decisions.detector_lag
+        judgement = _Judgement(self._policy, current, batch)
+        late = batch.detector_lag > self._policy.decisions.detector_lag
         emissions = judgement.withheld() if late else judgement.passed()
         changes: dict[str, DomainState | None] = {
             key: value for key, value in current.items() if value is not state.get(key)
         }
         changes |= {key: None for key in state if key not in current}
         return Step(changes, emissions)
-
-    def _take(self, current: dict[str, DomainState], batch: _Batch) -> Policy:
-        """Take the observations in, each under the policy in force at its place; the policy in force after them."""
-        policy = policy_of(current, self._start)
-        for change, run in stretches(batch.records):
-            if change is not None and not self._pinned:
-                current[KEY] = applied(current.get(KEY), change, batch.now)
-                policy = policy_of(current, self._start)
-            take(current, run, batch.partition, policy)
-        return policy
 
     @staticmethod
     def _order(current: dict[str, DomainState], batch: _Batch) -> None:

@@ -8,10 +8,9 @@ from math import inf, isnan
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import ConfigurationError, DecodeError, SchemaMismatch
-from snowshed.schemas.records import EdgeObservations, Evidence, Lag, NodeHealth, OperatorOrder, PolicyChange
+from snowshed.schemas.records import EdgeObservations, Evidence, Lag, NodeHealth, OperatorOrder
 from snowshed.streams.control.ordering import checked
 from snowshed.streams.folding import SETTLED, Decoded, Message, Reject
-from snowshed.streams.policy import parsed
 
 __all__ = ["Observation", "Place", "read"]
 
@@ -45,9 +44,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One record of level 1, a change of the policy or an operator's order."""
+    """One record of level 1, or an operator's order."""
 
-    record: NodeHealth | EdgeObservations | Lag | PolicyChange | OperatorOrder
+    record: NodeHealth | EdgeObservations | Lag | OperatorOrder
     offset: int
 
 
@@ -65,13 +64,10 @@ def read(messages: Sequence[Message], codec: Codec) -> Decoded[tuple[Observation
     return Decoded(tuple(observations), tuple(rejects))
 
 
-def _record(codec: Codec, value: bytes | None) -> NodeHealth | EdgeObservations | Lag | PolicyChange | OperatorOrder:
+def _record(codec: Codec, value: bytes | None) -> NodeHealth | EdgeObservations | Lag | OperatorOrder:
     record = codec.decode(value)
     if isinstance(record, EdgeObservations):
         _check(record)
-        return record
-    if isinstance(record, PolicyChange):
-        _check_policy(record)
         return record
     if isinstance(record, OperatorOrder):
         _check_order(record)
@@ -103,13 +99,3 @@ def _check_order(order: OperatorOrder) -> None:
         checked(order)
     except ConfigurationError as error:
         raise SchemaMismatch(str(error)) from error
-
-
-def _check_policy(change: PolicyChange) -> None:
-    try:
-        found = parsed(change.text).fingerprint
-    except ConfigurationError as error:
-        raise SchemaMismatch(f"revision {change.revision} of the policy is refused: {error}") from error
-    if found != change.fingerprint:
-        reason = f"{change.fingerprint} was announced and {found} is read here, by another version of Snowshed"
-        raise SchemaMismatch(f"revision {change.revision} of the policy is refused: {reason}")

@@ -15,7 +15,7 @@ import typer
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.schemas.records import PolicyChange
-from snowshed.schemas.topics import Topics
+from snowshed.schemas.topics import AGENTS, Topics
 from snowshed.streams.cli.comparing import compare_policies
 from snowshed.streams.cli.console import print_json
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Bootstrap, Json, Prefix, connection_to
@@ -129,14 +129,13 @@ def apply(
     prefix: Prefix = DEFAULT_PREFIX,
     json: Json = False,
 ) -> None:
-    """Have level 2 judge by a policy file from now on, at one place of the log of each of its partitions.
+    """Have both levels judge by a policy file from now on, at one place of the log of each of their partitions.
 
-    It stays in force when workers restart, until another one is applied. What level 1 judges by changes when the
-    workers are restarted with the file.
+    It stays in force when workers restart, until another one is applied. Nothing waits for a restart.
     """
     document = read_document(file)
     connection, topics = connection_to(bootstrap), Topics(prefix)
-    require_topics(connection, topics, "observations", "policies")
+    require_topics(connection, topics, *AGENTS.values(), "policies")
     codec = _codec()
     with open_log(connection, topics) as log:
         before = applied_policy(log, codec)

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from snowshed.streams.cli.policy_words import meaning, shown
 from snowshed.streams.policy import Document, Policy, PolicyError
-from snowshed.streams.policy.differences import Change, at_level_1
+from snowshed.streams.policy.differences import Change
 from snowshed.streams.policy.document import leaves
 from snowshed.streams.policy.mapping import dotted
 
@@ -40,7 +40,6 @@ def plain(change: Change) -> Mapping[str, object]:
         "b": change.b,
         "unit": meaning(change.path).unit,
         "means": meaning(change.path).text,
-        "takes_effect": "on restart" if change.on_restart else "when applied",
     }
 
 
@@ -52,17 +51,13 @@ def change_lines(head: str, changes: Sequence[Change]) -> Iterator[str]:
     for whom, own in groupby(changes, key=lambda change: change.concerns):
         yield f"\nfor {whom}"
         for change in own:
-            yield f"  {_key(change.path)}: {_value(change, change.a)} → {_value(change, change.b)}{_when(change)}"
+            yield f"  {_key(change.path)}: {_value(change, change.a)} → {_value(change, change.b)}"
             yield f"    {meaning(change.path).text}"
 
 
 def _value(change: Change, value: object) -> str:
     unit = meaning(change.path).unit
     return f"{shown(value)} {unit}" if unit and value is not None else shown(value)
-
-
-def _when(change: Change) -> str:
-    return "  (when workers restart with it)" if change.on_restart else ""
 
 
 def settings_of(document: Document | None, name: str) -> Iterator[Mapping[str, object]]:
@@ -79,5 +74,4 @@ def settings_of(document: Document | None, name: str) -> Iterator[Mapping[str, o
             "from": f"built-in {said.source}".strip() if place is None else f"{name}:{place.line}",
             "means": said.text,
             "set": place is not None,
-            "takes_effect": "on restart" if at_level_1(path) else "when applied",
         }

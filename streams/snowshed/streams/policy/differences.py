@@ -1,4 +1,4 @@
-"""What differs between two policies, for whom, and when it takes effect."""
+"""What differs between two policies, and for whom."""
 
 from __future__ import annotations
 
@@ -13,30 +13,10 @@ from snowshed.streams.policy.document import leaves
 from snowshed.streams.policy.policy import Policy
 from snowshed.streams.policy.positions import Path
 
-__all__ = ["Change", "at_level_1", "concerns", "differences"]
+__all__ = ["Change", "concerns", "differences"]
 
 _T = TypeVar("_T")
 
-_LEVEL_1 = frozenset({"default_domain", "edges", "groups", "lag", "statements"})
-"""Sections that level 1 alone judges by."""
-_LEVEL_1_HEALTH = frozenset(
-    {
-        "suspect_phi",
-        "window",
-        "minimum_deviation",
-        "relative_deviation",
-        "unconfirmed_beats",
-        "unconfirmed_minimum",
-        "latest",
-        "correlated_share",
-        "correlated_nodes",
-        "refresh",
-        "forget",
-    }
-)
-_LEVEL_1_NAMED: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"services": frozenset({"domain"}), "datasets": frozenset({"domain", "slo", "objective"})}
-)
 _NAMED: Mapping[str, str] = MappingProxyType(
     {
         "services": "service {}",
@@ -69,8 +49,6 @@ class Change:
     """For whom it changes."""
     a: object
     b: object
-    on_restart: bool
-    """Whether level 1 judges by it, so that it takes effect when the workers are restarted with the new file."""
 
 
 def differences(a: Policy, b: Policy) -> tuple[Change, ...]:
@@ -81,7 +59,7 @@ def differences(a: Policy, b: Policy) -> tuple[Change, ...]:
 
 
 def _change(path: Path, a: object, b: object) -> Change:
-    return Change(path=path, concerns=concerns(path), a=a, b=b, on_restart=at_level_1(path))
+    return Change(path=path, concerns=concerns(path), a=a, b=b)
 
 
 def concerns(path: Path) -> str:
@@ -89,15 +67,6 @@ def concerns(path: Path) -> str:
     if path[0] in _NAMED:
         return _NAMED[path[0]].format(path[1])
     return _EVERYONE.get(path[0], "every called service")
-
-
-def at_level_1(path: Path) -> bool:
-    """Whether level 1 judges by a setting, which has it from the workers' own file alone."""
-    if path[0] == "health":
-        return path[1] in _LEVEL_1_HEALTH
-    if path[0] in _LEVEL_1_NAMED:
-        return path[2] in _LEVEL_1_NAMED[path[0]]
-    return path[0] in _LEVEL_1
 
 
 def _completed(policy: Policy, other: Policy) -> Policy:

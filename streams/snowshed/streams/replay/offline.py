@@ -10,7 +10,7 @@ from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import ServerUnavailable, SnowshedError
 from snowshed.schemas.records import DeadLetter
 from snowshed.schemas.topics import AGENTS, Topics
-from snowshed.streams.folding import Batch, Fold, Message, Step
+from snowshed.streams.folding import Batch, Decoded, Fold, Message, Step
 from snowshed.streams.transactions.journal import Applied
 from snowshed.streams.transactions.plan import Plan, Planner, dead_letter
 
@@ -56,19 +56,25 @@ class OfflineLane:
             Unfoldable: the fold raises, and it is not for a record that stands alone.
         """
         try:
-            decoded = self.fold.decode(messages)
+            decoded = self._decoded(messages)
             batch = replace(frame, records=decoded.records)
             letters = [
                 dead_letter(self.source, self.partition, reject.message, reject.error, batch.now)
                 for reject in decoded.rejects
             ]
             return self._outcome(batch, self.fold.step(self.state, batch), letters, len(messages))
-        except ServerUnavailable:
+        except (ServerUnavailable, Unfoldable):
             raise
         except Exception as error:  # what a live lane narrows down to one record, and sets that aside
             if len(messages) != 1:
                 raise Unfoldable(f"{type(error).__name__}: {error}") from error
             return self.buried(messages[0], error, frame)
+
+    def _decoded(self, messages: Sequence[Message]) -> Decoded[Any]:
+        decoded = self.fold.decode(messages)
+        if decoded.taken is not None:
+            raise Unfoldable(f"the record behind the first {decoded.taken} begins a batch of its own")
+        return decoded
 
     def buried(self, message: Message, error: Exception, frame: Batch[Any]) -> Outcome:
         """What it comes to that a live lane set one record aside because of `error`."""

@@ -123,7 +123,7 @@ class Applier:
 
     def _try(self, messages: list[Message], clock: BrokerClock) -> bool:
         try:
-            self._fold_and_commit(messages, clock)
+            taken = self._fold_and_commit(messages, clock)
         except (_FoldFailed, Unwritable) as error:
             self._report(messages, error.cause if isinstance(error, Unwritable) else "fold", error)
             if not messages:
@@ -133,23 +133,26 @@ class Applier:
                 return True
             self._burial = self._burial_of(messages[0], error, clock)
             return True
-        self._go_on_behind(len(messages))
+        self._go_on_behind(taken)
         return True
 
     def _go_on_behind(self, count: int) -> None:
         self._waiting = self._waiting[count:]
         self._retry = Retry(len(self._waiting))
 
-    def _fold_and_commit(self, messages: list[Message], clock: BrokerClock) -> None:
+    def _fold_and_commit(self, messages: list[Message], clock: BrokerClock) -> int:
+        """Fold as many of the messages as belong in one batch, and commit that; how many those were."""
         started = time.perf_counter()
         decoded = self._decode(messages)
+        messages = messages[: decoded.taken]
         batch = self._batch(messages, decoded.records, clock)
         step = self._step(batch)
         if not messages and step.empty:
             self._now = batch.now
-            return
+            return 0
         letters = self._letters([(reject.message, reject.error) for reject in decoded.rejects], batch.now)
         self._commit(batch, step, letters, records=len(messages), started=started)
+        return len(messages)
 
     def _decode(self, messages: list[Message]) -> Decoded[Any]:
         try:

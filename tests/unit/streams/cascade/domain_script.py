@@ -19,9 +19,11 @@ from snowshed.schemas.records import (
     Record,
     ServiceHealth,
 )
-from snowshed.streams.cascade import DomainFold, DomainState
+from snowshed.streams.cascade import DomainFold, DomainState, Observation
 from snowshed.streams.folding import Batch, Emission, Message
+from snowshed.streams.governed import Governed
 from snowshed.streams.policy import Policy
+from snowshed.streams.policy.changes import AppliedPolicy
 
 CODEC = Codec()
 START = 1_700_000_000.0
@@ -32,8 +34,8 @@ class Domain:
     """One partition of observations, its fold and all it has said."""
 
     def __init__(self, policy: Policy | None = None, *, round_trip: bool = False) -> None:
-        self.fold = DomainFold(policy or Policy())
-        self.state: dict[str, DomainState] = {}
+        self.fold: Governed[tuple[Observation, ...], DomainState] = Governed(DomainFold, policy or Policy())
+        self.state: dict[str, DomainState | AppliedPolicy] = {}
         self.said: list[tuple[float, Emission]] = []
         self.reports: list[tuple[float, ServiceHealth]] = []
         self.offset = self.version = 0
@@ -45,7 +47,7 @@ class Domain:
             for index, record in enumerate(records)
         ]
         decoded = self.fold.decode(messages)
-        assert decoded.rejects == ()
+        assert (decoded.rejects, decoded.taken) == ((), None)
         first, self.offset = self.offset, self.offset + len(messages)
         self.version += 1
         batch = Batch(1, first, self.offset, self.version, START + at, True, detector_lag, decoded.records)
