@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
+from tests.support.receivers import HttpReceiver, http_receiver
 
 pytestmark = pytest.mark.e2e
 
@@ -39,10 +40,14 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def up(data: Path) -> Generator[Up]:
+def up(data: Path, *options: str) -> Generator[Up]:
     """`snowshed up` once it has said that all of it runs."""
     process = subprocess.Popen(
-        [*UP, "--data", str(data)], env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*UP, "--data", str(data), *options],
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     family: list[psutil.Process] = []
     try:
@@ -83,14 +88,7 @@ def running(family: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def test_it_starts_everything_stops_it_when_ready_and_leaves_the_data(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*UP, "--data", str(tmp_path), "--exit-when-ready"],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=START_LIMIT,
-        check=False,
-    )
+    done = run_up("--data", str(tmp_path), "--exit-when-ready")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["broker"] == "local"
@@ -121,6 +119,83 @@ def test_nothing_outlives_it_when_it_is_killed(tmp_path: Path) -> None:
         assert len(running_up.family) == 3
         running_up.process.kill()
         assert wait_until(lambda: running(running_up.family) == [], STOP_LIMIT)
+
+
+def test_it_tells_people_and_carries_out_runbooks_and_brings_both_back(tmp_path: Path) -> None:
+    with http_receiver() as receiver:
+        files = settings(tmp_path, receiver.url)
+        with up(tmp_path / "data", *files) as running_up:
+            told = running_up.told
+            assert [*told["processes"]] == ["worker", "agent", "notifier", "executor"]
+            for name in ("notifier", "executor"):
+                os.kill(told["processes"][name], signal.SIGKILL)
+            words = (
+                "publish",
+                "heartbeat",
+                "--node",
+                "pay-1",
+                "--service",
+                "pay",
+                "--count",
+                "12",
+                "--interval",
+                "0.2",
+            )
+            run_command(*words, "--bootstrap", told["bootstrap"])
+            assert wait_until(lambda: "/notices" in asked(receiver), 60)
+            assert wait_until(lambda: "/actions" in asked(receiver), 60)
+            family = psutil.Process(running_up.process.pid).children(recursive=True)
+            running_up.process.terminate()
+            _, said = running_up.process.communicate(timeout=STOP_LIMIT)
+            assert running_up.process.returncode == 0, said
+            assert "Starting worker, agent, notifier and executor" in said
+            assert "the notifier ended with signal 9" in said
+            assert "the executor ended with signal 9" in said
+            assert running(family) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "reason"),
+    [
+        ("--notify", "[channels.hook]\ntype = 'carrier pigeon'\n", "carrier pigeon"),
+        ("--runbooks", "[[runbooks]]\nname = 'x'\n", "runbooks[1].match needs a kind"),
+        ("--policy", "[retyr]\n", "retyr"),
+    ],
+)
+def test_a_wrong_file_is_refused_before_anything_starts(tmp_path: Path, option: str, text: str, reason: str) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(text)
+    done = run_up("--data", str(tmp_path / "data"), option, str(file))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert reason in done.stderr
+    assert "Starting" not in done.stderr
+    assert not (tmp_path / "data" / "kafka").exists()
+
+
+def settings(folder: Path, url: str) -> list[str]:
+    """Options that name a file for the notifier and one for the executor, both of which lead to `url`."""
+    notify, runbooks = folder / "notify.toml", folder / "runbooks.toml"
+    notify.write_text(f'[channels.hook]\ntype = "webhook"\nurl = "{url}/notices"\n[[routes]]\nchannels = ["hook"]\n')
+    runbooks.write_text(
+        '[[runbooks]]\nname = "tell"\nmode = "automatic"\n[runbooks.match]\nkind = "node_failed"\n'
+        f'[[runbooks.steps]]\ndo = "custom"\nwith = "webhook"\nurl = "{url}/actions"\n'
+    )
+    return ["--notify", str(notify), "--runbooks", str(runbooks)]
+
+
+def asked(receiver: HttpReceiver) -> list[str]:
+    return [request.path for request in receiver.received]
+
+
+def run_up(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*UP, *words], env=environment(), capture_output=True, text=True, timeout=START_LIMIT, check=False
+    )
+
+
+def run_command(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "snowshed.streams.cli", *words], env=environment(), check=True)
 
 
 def _words(process: psutil.Process) -> str:

@@ -69,6 +69,7 @@ class Executive:
         me: what this executor is called in records.
         codec: reads and writes records.
         reached: told how far an action has come.
+        ready: called once it acts, or stands by because another does.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Executive:
         me: str,
         codec: Codec | None = None,
         reached: Callable[[Moment, ActionState], None] = _unwatched,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         codec = codec or Codec()
         self._plan, self._me, self._reached = plan, me, reached
@@ -95,6 +97,7 @@ class Executive:
         self._ledger = Ledger(connection, topics, codec)
         self._jobs: dict[str, tuple[ActionState, Future[Result]]] = {}
         self._again_at = 0.0
+        self._ready: Callable[[], None] | None = ready
 
     def run(self, stop: Event) -> None:
         """Act until `stop` is set; actions that run then are waited for, each at most for its own time.
@@ -108,6 +111,7 @@ class Executive:
                 while not stop.is_set():
                     self._leadership.poll(_TURN)
                     self._attempt(lambda: self._turn(pool, stop))
+                    self._tell_ready()
                 while self._jobs:
                     self._leadership.poll(_TURN)
                     self._attempt(self._gather)
@@ -143,6 +147,12 @@ class Executive:
         if time.monotonic() - self._follower.last_progress <= _STALE:
             self._judge()
             self._begin(pool)
+
+    def _tell_ready(self) -> None:
+        stands_by = self._leadership.settled and not self._leadership.leads
+        if self._ready is not None and (self._ledger.open or stands_by):
+            self._ready()
+            self._ready = None
 
     def _take_over(self, stop: Event) -> bool:
         self._ledger.take_over()

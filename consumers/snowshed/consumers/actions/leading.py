@@ -33,6 +33,8 @@ class Leadership:
 
     def __init__(self, connection: KafkaConnection, topics: Topics) -> None:
         self._owns = False
+        self.settled = False
+        """Whether the group has said at least once who acts."""
         self._trust = Trust()
         group = f"{topics.prefix}.actions"
         settings: dict[str, Any] = {
@@ -83,7 +85,7 @@ class Leadership:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
         consumer.pause(partitions)
-        self._owns = self._owns or _decisive(partitions)
+        self._owns, self.settled = self._owns or _decisive(partitions), True
         log.info("executor_leads" if self._owns else "executor_stands_by")
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:

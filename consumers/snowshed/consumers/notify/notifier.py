@@ -59,6 +59,7 @@ class Notifier:
         settings: channels and routes.
         explain: tells an incident in plain words.
         codec: reads and writes records.
+        ready: called once the group has told it what to read, and it knows what was told before.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Notifier:
         *,
         explain: Explain,
         codec: Codec | None = None,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._codec = codec or Codec()
         self._settings, self._explain, self._topics = settings, explain, topics
@@ -88,6 +90,7 @@ class Notifier:
         self._under_way: dict[str, tuple[Future[Delivery], bool]] = {}
         self._remind_at = dict.fromkeys(settings.channels, 0.0)
         self._commit_at = self._tidy_at = 0.0
+        self._ready: Callable[[], None] | None = ready
 
     def run(self, stop: Event) -> None:
         """Tell people until `stop` is set; what is under way then is waited for.
@@ -110,6 +113,9 @@ class Notifier:
         sources = self._reader.poll()
         if self._follower.last_progress < self._reader.assigned_at:
             self._await_state(stop)
+        if self._ready is not None and self._reader.assigned_at and not stop.is_set():
+            self._ready()
+            self._ready = None
         for source in sources:
             self._arrive(source)
         self._join()

@@ -26,6 +26,7 @@ from snowshed.streams.cli.console import out, print_json
 from snowshed.streams.cli.notify import ended_by_signal
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Bootstrap, Json, Prefix, connection_to
 from snowshed.streams.cli.reaching import require_topics
+from snowshed.streams.cli.readiness import tell_ready
 
 __all__ = ["group"]
 
@@ -55,7 +56,8 @@ def run(
     stop = ended_by_signal()
     if attached:
         end_with_standard_input()
-    Executive(connection, topics, plan, me=f"{socket.gethostname()}:{os.getpid()}").run(stop)
+    me = f"{socket.gethostname()}:{os.getpid()}"
+    Executive(connection, topics, plan, me=me, ready=tell_ready).run(stop)
 
 
 def list_actions(

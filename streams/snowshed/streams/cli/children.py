@@ -1,4 +1,4 @@
-"""Worker and agent as child processes of `snowshed up`: started, watched, restarted and stopped in order."""
+"""What `snowshed up` runs, as child processes: started, watched, restarted and stopped in order."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import IO
+
+from snowshed.streams.cli.readiness import READY_VARIABLE, Readiness
 
 __all__ = ["Child", "attached_command"]
 
@@ -28,6 +30,8 @@ class Child:
         environment: its settings; they replace this process's own of the same name.
         log: file that its standard error and output are added to.
         mirror: told each line of the log as it is written; None to leave the file alone.
+        name: what people call it; the command by default.
+        tells: whether the command says when it is ready.
     """
 
     def __init__(
@@ -37,20 +41,32 @@ class Child:
         log: Path,
         *,
         mirror: Callable[[str], None] | None = None,
+        name: str = "",
+        tells: bool = False,
     ) -> None:
-        self.name = words[0]
+        self.name = name or words[0]
         self.log = log
         self._command = attached_command(words)
-        self._environment = {**os.environ, **environment}
+        self._readiness = Readiness() if tells else None
+        told = {READY_VARIABLE: self._readiness.address} if self._readiness is not None else {}
+        self._environment = {**os.environ, **environment, **told}
         self._mirror = mirror
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
         self._started_at = 0.0
+        self._said = not tells
 
     @property
     def pid(self) -> int | None:
         """Its process id, None before the start and after the end."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has said that it is ready, or need not say so."""
+        if self._readiness is not None and self._readiness.heard():
+            self._said = True
+        return self._said
 
     def start(self) -> None:
         """Start it."""
@@ -86,7 +102,9 @@ class Child:
         return "\n".join(written.decode(errors="replace").strip().splitlines()[-_TAIL_LINES:])
 
     def stop(self, grace: float) -> bool:
-        """Stop it in order, or kill it after the grace (seconds); whether it stopped by itself."""
+        """Stop it for good: in order, or by a kill after the grace (seconds); whether it stopped by itself."""
+        if self._readiness is not None:
+            self._readiness.close()
         process = self._process
         if process is None:
             return True

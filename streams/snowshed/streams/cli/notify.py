@@ -24,6 +24,7 @@ from snowshed.streams.cli.attached import Attached, end_with_standard_input
 from snowshed.streams.cli.console import out, print_json
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Bootstrap, Json, Prefix, connection_to
 from snowshed.streams.cli.reaching import require_topics
+from snowshed.streams.cli.readiness import tell_ready
 
 __all__ = ["group"]
 
@@ -50,7 +51,7 @@ def run(
     stop = ended_by_signal()
     if attached:
         end_with_standard_input()
-    Notifier(connection, topics, settings, explain=explain).run(stop)
+    Notifier(connection, topics, settings, explain=explain, ready=tell_ready).run(stop)
 
 
 def send_test(

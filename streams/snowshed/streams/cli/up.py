@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import urllib.request
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from snowshed.consumers.actions import read_plan
+from snowshed.consumers.notify import read_settings
 from snowshed.schemas.errors import ConfigurationError, ServerUnavailable
 from snowshed.streams.broker import Broker, BrokerSettings, free_ports, open_broker
 from snowshed.streams.broker.ports import is_free
@@ -21,6 +23,7 @@ from snowshed.streams.cli.console import out, print_json, steps
 from snowshed.streams.cli.data import data_folder
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Json, Prefix
 from snowshed.streams.cli.worker_settings import worker_settings
+from snowshed.streams.policy_file import read_policy
 from snowshed.streams.provision import provision
 from snowshed.streams.settings import WorkerSettings
 
@@ -55,6 +58,12 @@ def command(
         typer.Option(min=1, help=f"Partitions of missing topics (default: {_OWN_PARTITIONS} on a broker of our own)."),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file (TOML) (default: built-in).")] = None,
+    notify: Annotated[
+        Path | None, typer.Option(envvar="SNOWSHED_NOTIFY", help="Tell people too: channels and routes (TOML).")
+    ] = None,
+    runbooks: Annotated[
+        Path | None, typer.Option(envvar="SNOWSHED_RUNBOOKS", help="Carry out these runbooks too (TOML).")
+    ] = None,
     web_port: Annotated[int, typer.Option(envvar="SNOWSHED_WEB_PORT", help="Port of the page, 0 for any.")] = 6066,
     agent: Annotated[bool, typer.Option("--agent/--no-agent", help="Report this host too.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what worker and agent log.")] = False,
@@ -63,8 +72,12 @@ def command(
 ) -> None:
     """Run everything on this machine: a broker, a worker and a host agent.
 
-    Ctrl-C stops all of it in order and leaves the data for the next time.
+    With their files a notifier and an executor of runbooks run too. Ctrl-C stops all of it in order and leaves
+    the data for the next time.
     """
+    asked = _Asked(agent, notify, runbooks)
+    asked.check()
+    read_policy(policy)
     home = data_folder(data)
     logs = _log_folder(home)
     wanted = replace(BrokerSettings.from_environment(), bootstrap=bootstrap, data=home / "kafka", port=_kafka_port())
@@ -77,10 +90,40 @@ def command(
             bootstrap=broker.bootstrap, prefix=prefix, partitions=partitions or own, policy=policy, web_port=port
         )
         mirror = step if verbose else None
-        with _running(_children(settings, logs, agent, mirror), settings, step) as place:
+        with _running(_children(settings, logs, asked, mirror), settings, step) as place:
             _announce(_Up(broker, place, home, settings), json)
             if not exit_when_ready:
                 _supervise(place.children, step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to run beside the worker."""
+
+    agent: bool
+    notify: Path | None
+    runbooks: Path | None
+
+    def check(self) -> None:
+        """Read the files as their commands will.
+
+        Raises:
+            ConfigurationError: one of them is wrong.
+        """
+        if self.notify is not None:
+            read_settings(self.notify)
+        if self.runbooks is not None:
+            read_plan(self.runbooks)
+
+    def commands(self) -> Iterator[tuple[str, Sequence[str], bool]]:
+        """Of each process its name, its command and whether that says when it is ready."""
+        yield "worker", ["worker"], False
+        if self.agent:
+            yield "agent", ["agent"], False
+        if self.notify is not None:
+            yield "notifier", ["notify", "run", "--config", str(self.notify)], True
+        if self.runbooks is not None:
+            yield "executor", ["actions", "run", "--config", str(self.runbooks)], True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +173,14 @@ def _interrupt(*_: object) -> None:
 
 
 def _children(
-    settings: WorkerSettings, logs: Path, agent: bool, mirror: Callable[[str], None] | None
+    settings: WorkerSettings, logs: Path, asked: _Asked, mirror: Callable[[str], None] | None
 ) -> Sequence[Child]:
     environment = {"SNOWSHED_BOOTSTRAP": settings.bootstrap, "SNOWSHED_PREFIX": settings.prefix}
     environment |= settings.environment()
-    names = ["worker", "agent"] if agent else ["worker"]
-    return [Child([name], environment, logs / f"{name}.log", mirror=mirror) for name in names]
+    return [
+        Child(words, environment, logs / f"{name}.log", mirror=mirror, name=name, tells=tells)
+        for name, words, tells in asked.commands()
+    ]
 
 
 @contextmanager
@@ -144,7 +189,7 @@ def _running(children: Sequence[Child], settings: WorkerSettings, step: Callable
     step(f"Creating topics {settings.prefix}.*")
     provision(settings.connection, settings.topics)
     try:
-        step(f"Starting {' and '.join(child.name for child in children)}")
+        step(f"Starting {_listed(children)}")
         for child in children:
             child.start()
         _await_ready(f"{page}readyz", children)
@@ -159,16 +204,27 @@ def _running(children: Sequence[Child], settings: WorkerSettings, step: Callable
 
 def _await_ready(url: str, children: Sequence[Child]) -> None:
     deadline = time.monotonic() + _READY_TIMEOUT
-    while not _answers(url):
+    while (late := _not_ready(url, children)) is not None:
         for child in children:
             if (ending := child.ended()) is not None:
                 raise ServerUnavailable(ending)
         if time.monotonic() > deadline:
-            worker = children[0]
             raise ServerUnavailable(
-                f"the worker is not ready after {_READY_TIMEOUT:.0f} s; the end of {worker.log}:\n{worker.tail()}"
+                f"the {late.name} is not ready after {_READY_TIMEOUT:.0f} s; the end of {late.log}:\n{late.tail()}"
             )
         time.sleep(_LOOK)
+
+
+def _not_ready(url: str, children: Sequence[Child]) -> Child | None:
+    """The first that is not ready yet; the worker, which comes first, says so at `url`."""
+    if not _answers(url):
+        return children[0]
+    return next((child for child in children if not child.ready), None)
+
+
+def _listed(children: Sequence[Child]) -> str:
+    *first, last = [child.name for child in children]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _answers(url: str) -> bool:
@@ -205,6 +261,7 @@ def _announce(up: _Up, json: bool) -> None:
     out().print(
         f"\n[bold green]Snowshed is up.[/]\n"
         f"  broker  {up.broker.description}\n"
+        f"  ready   {_listed(up.place.children)}\n"
         f"  page    {up.place.page}\n"
         f"  logs    {up.home / 'logs'}\n\n"
         f"Try     snowshed publish scenario retry-storm{flags}\n"
