@@ -10,6 +10,7 @@ POST /work?seconds=0.5 makes every order slower: the fault that the tutorial inj
 import asyncio
 import json
 import os
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,6 +21,11 @@ from snowshed.consumers import DecisionView, Guard, ReplicaRouter
 from snowshed.consumers.integrations.asgi import GuardMiddleware
 from snowshed.producers.instrument.asgi import TelemetryMiddleware
 from snowshed.schemas import KafkaConnection
+
+Message = MutableMapping[str, Any]
+"""A request's scope or an event, as ASGI has them."""
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 WORKERS = 8
 
@@ -38,7 +44,7 @@ workers = asyncio.Semaphore(WORKERS)
 seconds_an_order = 0.01
 
 
-async def orders() -> dict[str, Any]:
+async def orders() -> dict[str, str]:
     """Do the work of one order and say which server it was read from."""
     server = router.choose_name()
     async with workers:
@@ -46,14 +52,14 @@ async def orders() -> dict[str, Any]:
     return {"server": server}
 
 
-async def count() -> dict[str, Any]:
+async def count() -> dict[str, int | None]:
     """Read from the database, from whichever server is fresh enough."""
     async with await psycopg.AsyncConnection.connect(router.choose()) as connection:
         row = await (await connection.execute("select count(*) from pgbench_accounts")).fetchone()
     return {"accounts": row[0] if row else None}
 
 
-def status() -> dict[str, Any]:
+def status() -> dict[str, object]:
     """What this process obeys and what its Guard has done."""
     stats, obeyed = guard.stats, guard.effective
     return {
@@ -68,18 +74,19 @@ def status() -> dict[str, Any]:
     }
 
 
-def work(query: str) -> dict[str, Any]:
+def work(query: str) -> dict[str, float]:
     """Change how long an order takes."""
     global seconds_an_order  # noqa: PLW0603 the knob of a toy
     seconds_an_order = float(parse_qs(query)["seconds"][0])
     return {"seconds_an_order": seconds_an_order}
 
 
-async def shop(scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def shop(scope: Message, receive: Receive, send: Send) -> None:
     """The application itself."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
         return
+    answer: Mapping[str, object]
     match scope["path"]:
         case "/orders":
             answer = await orders()
@@ -94,7 +101,7 @@ async def shop(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 
 
-async def lifespan(receive: Any, send: Any) -> None:
+async def lifespan(receive: Receive, send: Send) -> None:
     """Say good-bye to the fleet when the server stops."""
     while (await receive())["type"] != "lifespan.shutdown":
         await send({"type": "lifespan.startup.complete"})
