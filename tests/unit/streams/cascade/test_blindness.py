@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.unit.streams.cascade.domain_script import RETRYING, Domain, edges, node
 
-from snowshed.schemas.records import Incident, IncidentKind, IncidentStatus, Liveness, Notice
+from snowshed.schemas.records import Incident, IncidentKind, IncidentStatus, Liveness, Notice, PolicyChange
+from snowshed.streams.policy import parsed
 
 
 def said(domain: Domain) -> list[tuple[float, Incident]]:
@@ -42,3 +43,13 @@ def test_a_late_detector_says_so_once_and_that_it_has_caught_up() -> None:
     domain.step(6)
     assert said(domain)[-1][1].status is IncidentStatus.CLOSED
     assert len({one.incident_id for _, one in said(domain)}) == 1
+
+
+def test_a_node_that_the_policy_has_moved_to_another_domain_is_not_missed() -> None:
+    domain, text = Domain(), '[services.api]\ndomain = "moved"\n'
+    domain.step(0, node(0, Liveness.ALIVE))
+    moved = parsed(text).fingerprint
+    domain.step(1, PolicyChange(domain="default", revision=1, fingerprint=moved, text=text, changed_at=1.0))
+    for at in range(2, 60):
+        domain.step(at)
+    assert said(domain) == []

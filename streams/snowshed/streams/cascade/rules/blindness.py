@@ -1,7 +1,8 @@
 """The detector is blind: nodes that live are no longer reported, or what is reported comes late.
 
 Level 1 reports every live node again after `HealthPolicy.refresh` seconds, whatever the node does. So when a report is
-overdue by far, level 1 is what has fallen silent, and what the domain looks like is not known.
+overdue by far, level 1 is what has fallen silent, and what the domain looks like is not known. A node whose service the
+policy has moved to another domain is reported there from then on, and nothing is missing here.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     for view in board.nodes.values():
         health = view.health
         gone = health.status in {Liveness.DEAD, Liveness.LEFT}
-        if not gone and now - health.observed_at > overdue:
+        moved = policy.domain_of(health.service) != health.domain
+        if not gone and not moved and now - health.observed_at > overdue:
             hidden.setdefault(health.domain, []).append(view)
     for domain, views in sorted(hidden.items()):
         yield _hidden(domain, views, overdue, now)
