@@ -87,6 +87,8 @@ class Step(Generic[S]):
 
     changes: Mapping[str, S | None]
     emissions: tuple[Emission, ...] = ()
+    lost: float = 0.0
+    """Input records that their senders are now known to have lost; for metrics alone."""
 
     @property
     def empty(self) -> bool:

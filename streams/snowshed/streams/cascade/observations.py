@@ -16,9 +16,12 @@ from snowshed.streams.policy import parsed
 __all__ = ["Observation", "Place", "read"]
 
 _NAMES = [item.name for item in fields(EdgeObservations)]
-_COLUMNS = _NAMES[_NAMES.index("strings") + 1 :]
+_LOSSES = tuple(name for name in _NAMES if name.startswith("lost_"))
+"""Columns with an entry for each loss."""
+_COLUMNS = [name for name in _NAMES[_NAMES.index("strings") + 1 :] if name not in _LOSSES]
+"""Columns with an entry for each edge."""
 _LATER = frozenset({"completions", "cache_hits"})
-"""Columns that older records have not."""
+"""Those of them that older records have not."""
 _COUNTS = _COLUMNS[_COLUMNS.index("reporters") : _COLUMNS.index("queue_delay_mean")]
 
 
@@ -89,10 +92,23 @@ def _check(record: EdgeObservations) -> None:
         and all(0.0 < span < inf for span in record.span)
         and all(0.0 <= count < inf for name in _COUNTS for count in getattr(record, name))
         and all(ratio <= 1.0 or isnan(ratio) for ratio in record.base_ok_ratio)
+        and _are_losses(record)
     )
     if not sound:
         reason = "columns differ in length, an index is out of range or a count cannot be"
         raise SchemaMismatch(f"edge observations of {record.domain}: {reason}")
+
+
+def _are_losses(record: EdgeObservations) -> bool:
+    columns = [getattr(record, name) for name in _LOSSES]
+    return len({len(column) for column in columns}) == 1 and (
+        not record.lost_callee
+        or (
+            all(0.0 <= index < len(record.strings) for index in (*record.lost_callee, *record.lost_reporter))
+            and all(0.0 <= count < inf for column in columns for count in column)
+            and all(calls > 0.0 for calls in record.lost_of)
+        )
+    )
 
 
 def _check_order(order: OperatorOrder) -> None:

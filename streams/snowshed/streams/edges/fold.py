@@ -11,11 +11,12 @@ from snowshed.schemas.records import EdgeStatus
 from snowshed.streams.edges.closing import Closed, close
 from snowshed.streams.edges.columns import TimingColumns, TimingReader
 from snowshed.streams.edges.groups import grouped
+from snowshed.streams.edges.losses import Loss, heard, losses, settled
 from snowshed.streams.edges.receiving import Due, received
 from snowshed.streams.edges.reports import fell_silent, health, observations
 from snowshed.streams.edges.state import CalleeState, tabled
 from snowshed.streams.edges.table import STATUSES, EdgeTable
-from snowshed.streams.edges.tally import statement_tallies
+from snowshed.streams.edges.tally import reports_by_callee, statement_tallies
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.policy import Policy
 from snowshed.streams.snapshot import Snapshot
@@ -58,6 +59,7 @@ class TimingFold:
         """Add the batch to the open windows, then close those that are due."""
         current, due = received(state, batch.records, grouped(batch.records), batch.now, self._limits)
         self._collect(current, batch)
+        lost = self._hear(current, batch.records)
         reports: dict[str, list[Emission]] = {callee: [] for callee in current}
         emissions = self._close(current, due, batch, reports) if due.callees else []
         for callee in sorted(current):
@@ -70,6 +72,7 @@ class TimingFold:
         return Step(
             {callee: value if value.table.caller or value.open else None for callee, value in changes.items()},
             tuple(emissions),
+            lost,
         )
 
     def dump(self, value: CalleeState) -> bytes:
@@ -86,17 +89,33 @@ class TimingFold:
             book = collected(value.statements, statements, batch.now, self._policy.statements)
             current[callee] = replace(value, statements=book)
 
+    def _hear(self, current: dict[str, CalleeState], columns: TimingColumns) -> float:
+        """Note who has reported on what; how many reports are newly known to be lost."""
+        total = 0.0
+        for callee, said in reports_by_callee(columns).items():
+            value = current.get(callee)
+            if value is not None:
+                reporters, lost = heard(value.reporters, said, self._limits.forget)
+                current[callee] = replace(value, reporters=reporters)
+                total += lost
+        return total
+
     def _close(
         self, current: dict[str, CalleeState], due: Due, batch: _Batch, reports: Mapping[str, list[Emission]]
     ) -> list[Emission]:
         """Close what is due; what level 2 is to be told of it."""
         now, domains = batch.now, {callee: self._policy.domain_of(callee) for callee in due.callees}
         closed = close(due.groups, {callee: current[callee].table for callee in due.callees}, now, self._limits)
+        missing: list[tuple[str, Loss]] = []
         for callee, table in closed.tables.items():
-            current[callee] = replace(current[callee], window_start=now, urgent=False, open=(), table=table)
+            value = current[callee]
+            missing += [(callee, loss) for loss in losses(value.reporters, self._limits.silent_after)]
+            current[callee] = replace(
+                value, window_start=now, urgent=False, open=(), table=table, reporters=settled(value.reporters)
+            )
         for callee, emission in health(closed.windows, closed.found, domains, now):
             reports[callee].append(emission)
-        return _observed(closed, domains, batch)
+        return _observed(closed, missing, domains, batch)
 
     def _judge_statements(self, value: CalleeState, batch: _Batch, reports: list[Emission]) -> CalleeState:
         book, limits = value.statements, self._policy.statements
@@ -142,7 +161,9 @@ class TimingFold:
         )
 
 
-def _observed(closed: Closed, domains: Mapping[str, str], batch: _Batch) -> list[Emission]:
+def _observed(
+    closed: Closed, missing: Sequence[tuple[str, Loss]], domains: Mapping[str, str], batch: _Batch
+) -> list[Emission]:
     places: dict[str, list[int]] = {}
     for window, callee in enumerate(closed.windows.callee):
         places.setdefault(domains[callee], []).append(window)
@@ -150,7 +171,14 @@ def _observed(closed: Closed, domains: Mapping[str, str], batch: _Batch) -> list
         Emission(
             "observations",
             domain,
-            observations(domain, closed.windows, closed.found.usual, places[domain], batch),
+            observations(
+                domain,
+                closed.windows,
+                closed.found.usual,
+                places[domain],
+                missing=[one for one in missing if domains[one[0]] == domain],
+                batch=batch,
+            ),
             _WINDOW,
         )
         for domain in sorted(places)

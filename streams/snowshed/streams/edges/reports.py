@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from snowshed.schemas.records import EdgeHealth, EdgeObservations, EdgeStatus
 from snowshed.streams.edges.judging import Judged
+from snowshed.streams.edges.losses import Loss
 from snowshed.streams.edges.table import STATUSES
 from snowshed.streams.edges.windows import COLUMNS, Windows
 from snowshed.streams.folding import Batch, Emission
@@ -26,14 +27,19 @@ def observations(
     windows: Windows,
     usual: Mapping[str, NDArray[np.float64]],
     chosen: Sequence[int],
+    *,
+    missing: Sequence[tuple[str, Loss]],
     batch: Batch[object],
 ) -> EdgeObservations:
-    """Some of the windows with what was usual before them."""
+    """Some of the windows with what was usual before them, and what is missing of their callees."""
     edges = [(windows.caller[window], windows.callee[window]) for window in chosen]
     index: dict[str, float] = {}
     for edge in edges:
         for name in edge:
             index.setdefault(name, float(len(index)))
+    for callee, loss in missing:
+        index.setdefault(callee, float(len(index)))
+        index.setdefault(loss.reporter, float(len(index)))
     columns = {name: tuple(windows.values[name][chosen].tolist()) for name in COLUMNS}
     return EdgeObservations(
         domain=domain,
@@ -46,6 +52,12 @@ def observations(
         base_first_rate=tuple(usual["first_rate"][chosen].tolist()),
         base_ok_ratio=tuple(usual["ok_ratio"][chosen].tolist()),
         base_p90=tuple(usual["p90"][chosen].tolist()),
+        lost_callee=tuple([index[callee] for callee, _ in missing]),
+        lost_reporter=tuple([index[loss.reporter] for _, loss in missing]),
+        lost_by_caller=tuple([float(loss.by_caller) for _, loss in missing]),
+        lost_reports=tuple([loss.reports for _, loss in missing]),
+        lost_calls=tuple([loss.calls for _, loss in missing]),
+        lost_of=tuple([loss.of for _, loss in missing]),
         **columns,
     )
 

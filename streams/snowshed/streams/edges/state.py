@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from snowshed.schemas.records import EdgeStatus, Vantage
 from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.edges.losses import Reporters
 from snowshed.streams.edges.table import STATUSES, EdgeTable
 from snowshed.streams.edges.tally import Tally, merged
 from snowshed.streams.statements import Book
@@ -46,6 +47,8 @@ class CalleeState:
     """The edges."""
     statements: Book | None = None
     """Of a database whose callers name their statements."""
+    reporters: Reporters = field(default_factory=Reporters)
+    """Who reports on it, and what of that is missing."""
 
     @property
     def calm(self) -> bool:

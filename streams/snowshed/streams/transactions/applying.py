@@ -231,6 +231,7 @@ class Applier:
                 fold_seconds=folded - started,
                 commit_seconds=time.perf_counter() - folded,
                 detector_lag=batch.detector_lag,
+                lost=step.lost,
             )
         )
         self._skipped = 0
