@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from snowshed.schemas.catalogue import RECORD_TYPES, current_schema
 from snowshed.schemas.records import Record
@@ -55,5 +56,6 @@ def event_id(headers: Sequence[tuple[str, bytes | None]] | None) -> str:
     return ""
 
 
+@lru_cache(maxsize=16)
 def _rfc3339(time: float) -> bytes:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
