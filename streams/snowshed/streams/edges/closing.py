@@ -85,8 +85,18 @@ def _tables(tables: Sequence[EdgeTable], columns: Mapping[str, NDArray[np.float6
         tuple(values.astype(np.int64).tolist()) if name == "status" else tuple(values.tolist())
         for name, values in columns.items()
     ]
-    cut = [[column[start:end] for column in numbers] for start, end in pairwise(ends)]
+    first_rates, ok_ratios, p90s, weights, statuses, sinces, reporteds, last_seens = numbers
     return [
-        EdgeTable(caller=table.caller, **dict(zip(columns, row, strict=True)))
-        for table, row in zip(tables, cut, strict=True)
+        EdgeTable(
+            caller=table.caller,
+            first_rate=first_rates[start:end],
+            ok_ratio=ok_ratios[start:end],
+            p90=p90s[start:end],
+            weight=weights[start:end],
+            status=statuses[start:end],
+            since=sinces[start:end],
+            reported=reporteds[start:end],
+            last_seen=last_seens[start:end],
+        )
+        for table, (start, end) in zip(tables, pairwise(ends), strict=True)
     ]

@@ -11,7 +11,7 @@ from snowshed.schemas.records import EdgeStatus
 from snowshed.streams.edges.closing import Closed, close
 from snowshed.streams.edges.columns import TimingColumns, TimingReader
 from snowshed.streams.edges.groups import grouped
-from snowshed.streams.edges.losses import Loss, heard, losses, settled
+from snowshed.streams.edges.losses import Loss, Reporters, heard, losses, settled
 from snowshed.streams.edges.receiving import Due, received
 from snowshed.streams.edges.reports import fell_silent, health, observations
 from snowshed.streams.edges.state import CalleeState, tabled
@@ -59,9 +59,10 @@ class TimingFold:
         """Add the batch to the open windows, then close those that are due."""
         current, due = received(state, batch.records, grouped(batch.records), batch.now, self._limits)
         self._collect(current, batch)
-        lost = self._hear(current, batch.records)
+        reporters, lost = self._hear(current, batch.records)
         reports: dict[str, list[Emission]] = {callee: [] for callee in current}
-        emissions = self._close(current, due, batch, reports) if due.callees else []
+        emissions = self._close(current, due, batch, reports, reporters) if due.callees else []
+        current |= {callee: replace(current[callee], reporters=known) for callee, known in reporters.items()}
         for callee in sorted(current):
             value = current[callee]
             if value.statements is not None:
@@ -89,29 +90,41 @@ class TimingFold:
             book = collected(value.statements, statements, batch.now, self._policy.statements)
             current[callee] = replace(value, statements=book)
 
-    def _hear(self, current: dict[str, CalleeState], columns: TimingColumns) -> float:
-        """Note who has reported on what; how many reports are newly known to be lost."""
+    def _hear(self, current: Mapping[str, CalleeState], columns: TimingColumns) -> tuple[dict[str, Reporters], float]:
+        """Who has reported on what by now, and how many reports are newly known to be lost."""
+        found: dict[str, Reporters] = {}
         total = 0.0
         for callee, said in reports_by_callee(columns).items():
             value = current.get(callee)
             if value is not None:
-                reporters, lost = heard(value.reporters, said, self._limits.forget)
-                current[callee] = replace(value, reporters=reporters)
+                found[callee], lost = heard(value.reporters, said, self._limits.forget)
                 total += lost
-        return total
+        return found, total
 
     def _close(
-        self, current: dict[str, CalleeState], due: Due, batch: _Batch, reports: Mapping[str, list[Emission]]
+        self,
+        current: dict[str, CalleeState],
+        due: Due,
+        batch: _Batch,
+        reports: Mapping[str, list[Emission]],
+        reporters: dict[str, Reporters],
     ) -> list[Emission]:
-        """Close what is due; what level 2 is to be told of it."""
+        """Close what is due, and take its reporters out of those given; what level 2 is to be told of it."""
         now, domains = batch.now, {callee: self._policy.domain_of(callee) for callee in due.callees}
         closed = close(due.groups, {callee: current[callee].table for callee in due.callees}, now, self._limits)
         missing: list[tuple[str, Loss]] = []
         for callee, table in closed.tables.items():
             value = current[callee]
-            missing += [(callee, loss) for loss in losses(value.reporters, self._limits.silent_after)]
-            current[callee] = replace(
-                value, window_start=now, urgent=False, open=(), table=table, reporters=settled(value.reporters)
+            known = reporters.pop(callee, value.reporters)
+            missing += [(callee, loss) for loss in losses(known, self._limits.silent_after)]
+            # Written out, because dataclasses.replace takes twice as long and this is done for each callee and window.
+            current[callee] = CalleeState(
+                callee=callee,
+                window_start=now,
+                edges=value.edges,
+                table=table,
+                statements=value.statements,
+                reporters=settled(known),
             )
         for callee, emission in health(closed.windows, closed.found, domains, now):
             reports[callee].append(emission)

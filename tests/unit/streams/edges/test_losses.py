@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import inf, nan
 
 from hypothesis import given
@@ -82,6 +82,23 @@ def test_numbers_stay_finite_and_no_more_is_lost_than_was_dropped(
     held, total = heard(Reporters(), [Report("r", True, *row) for row in rows], inf)
     assert all(0.0 <= loss.reports < inf and 0.0 < loss.of < inf for loss in losses(held, inf))
     assert 0.0 <= total <= sum(row[2] for row in rows)
+
+
+_REPORTS = st.lists(
+    st.tuples(st.floats(0.0, 50.0), st.sampled_from((0.25, 1.0)), st.floats(0.0, 9.0), st.floats(0.0, 99.0)), max_size=9
+)
+
+
+@given(_REPORTS)
+def test_a_reporter_alone_is_taken_for_what_it_is_among_others(rows: list[tuple[float, float, float, float]]) -> None:
+    alone, among = Reporters(), after(said(0, 0, reporter="other"))
+    for row in rows:
+        one = Report("web-1", True, START + row[0], *row[1:])
+        alone, found_alone = heard(alone, [one], inf)
+        among, found_among = heard(among, [one], inf)
+        assert found_alone == found_among
+        for item in fields(Reporters):
+            assert getattr(alone, item.name) == getattr(among, item.name)[1:]
 
 
 def batch(number: int, lost: float, *, reporter: str = "web-1", vantage: Vantage = Vantage.CALLER) -> TimingBatch:
