@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain, groupby, pairwise
 from typing import NamedTuple
 
@@ -27,12 +27,15 @@ class Closed(NamedTuple):
     """By callee."""
 
 
-def close(groups: Groups, tables: Mapping[str, EdgeTable], now: float, policy: EdgePolicy) -> Closed:
+def close(
+    groups: Groups, tables: Mapping[str, EdgeTable], lossy: Container[str], now: float, policy: EdgePolicy
+) -> Closed:
     """Close the windows of some callees.
 
     Args:
         groups: all that came in for them.
         tables: what is remembered of their edges.
+        lossy: those of which something was missing of late.
         now: the present time.
         policy: the thresholds.
     """
@@ -41,7 +44,8 @@ def close(groups: Groups, tables: Mapping[str, EdgeTable], now: float, policy: E
     wide = {callee: _wide(tables[callee], names, now) for callee, names in callers.items()}
     columns = {name: _column(list(wide.values()), name) for name in NUMBERS}
     places = _places(callers, wide)
-    found = judged({name: values[places] for name, values in columns.items()}, windows, now, policy)
+    whole = np.array([callee not in lossy for callee in windows.callee], np.bool_)
+    found = judged({name: values[places] for name, values in columns.items()}, windows, whole, now, policy)
     for name, values in columns.items():
         values[places] = found.edges[name]
     return Closed(windows, found, dict(zip(wide, _tables(list(wide.values()), columns), strict=True)))

@@ -59,10 +59,11 @@ class TimingFold:
         """Add the batch to the open windows, then close those that are due."""
         current, due = received(state, batch.records, grouped(batch.records), batch.now, self._limits)
         self._collect(current, batch)
-        reporters, lost = self._hear(current, batch.records)
+        reporters, lost = self._hear(current, batch)
         reports: dict[str, list[Emission]] = {callee: [] for callee in current}
         emissions = self._close(current, due, batch, reports, reporters) if due.callees else []
-        current |= {callee: replace(current[callee], reporters=known) for callee, known in reporters.items()}
+        for callee, known in reporters.items():
+            current[callee] = replace(current[callee], reporters=known)
         for callee in sorted(current):
             value = current[callee]
             if value.statements is not None:
@@ -90,15 +91,17 @@ class TimingFold:
             book = collected(value.statements, statements, batch.now, self._policy.statements)
             current[callee] = replace(value, statements=book)
 
-    def _hear(self, current: Mapping[str, CalleeState], columns: TimingColumns) -> tuple[dict[str, Reporters], float]:
+    def _hear(self, current: dict[str, CalleeState], batch: _Batch) -> tuple[dict[str, Reporters], float]:
         """Who has reported on what by now, and how many reports are newly known to be lost."""
         found: dict[str, Reporters] = {}
         total = 0.0
-        for callee, said in reports_by_callee(columns).items():
+        for callee, said in reports_by_callee(batch.records).items():
             value = current.get(callee)
             if value is not None:
                 found[callee], lost = heard(value.reporters, said, self._limits.forget)
                 total += lost
+                if lost:
+                    current[callee] = replace(value, lost_at=batch.now)
         return found, total
 
     def _close(
@@ -111,7 +114,8 @@ class TimingFold:
     ) -> list[Emission]:
         """Close what is due, and take its reporters out of those given; what level 2 is to be told of it."""
         now, domains = batch.now, {callee: self._policy.domain_of(callee) for callee in due.callees}
-        closed = close(due.groups, {callee: current[callee].table for callee in due.callees}, now, self._limits)
+        tables = {callee: current[callee].table for callee in due.callees}
+        closed = close(due.groups, tables, self._lossy(current, due, now), now, self._limits)
         missing: list[tuple[str, Loss]] = []
         for callee, table in closed.tables.items():
             value = current[callee]
@@ -125,10 +129,16 @@ class TimingFold:
                 table=table,
                 statements=value.statements,
                 reporters=settled(known),
+                lost_at=value.lost_at,
             )
         for callee, emission in health(closed.windows, closed.found, domains, now):
             reports[callee].append(emission)
         return _observed(closed, missing, domains, batch)
+
+    def _lossy(self, current: Mapping[str, CalleeState], due: Due, now: float) -> set[str]:
+        """Callees that are due and of which something was missing of late."""
+        since = now - self._policy.decisions.lost_over
+        return {callee for callee in due.callees if current[callee].lost_at > since}
 
     def _judge_statements(self, value: CalleeState, batch: _Batch, reports: list[Emission]) -> CalleeState:
         book, limits = value.statements, self._policy.statements

@@ -49,6 +49,8 @@ class CalleeState:
     """Of a database whose callers name their statements."""
     reporters: Reporters = field(default_factory=Reporters)
     """Who reports on it, and what of that is missing."""
+    lost_at: float = 0.0
+    """When something was last found to be missing; 0 for never."""
 
     @property
     def calm(self) -> bool:

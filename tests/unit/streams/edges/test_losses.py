@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from math import inf, nan
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.streams.edges.test_timing_fold import START, Partition, report
@@ -132,3 +133,19 @@ def test_a_report_without_sound_times_counts_and_says_nothing_of_losses() -> Non
         partition.step(START + number + 1.0, [batch(number, lost)])
     assert partition.state["api"].reporters.dropped == (0.0,)
     assert partition.state["api"].table.caller == ("web",)
+
+
+@pytest.mark.parametrize(("lost", "usual"), [(True, 100.0), (False, 50.0)])
+def test_fallen_traffic_is_not_taken_for_usual_while_reports_are_lost(usual: float, *, lost: bool) -> None:
+    partition, dropped = Partition(), 0.0
+    for number in range(80):
+        reports = [batch(number, 0.0)]
+        if number < 20 or number % 2:
+            reports.append(batch(number, dropped, reporter="web-2"))
+        elif lost:
+            dropped += 1.0
+        if number >= 20 and not lost:
+            del reports[1:]
+        observed(partition, number, *reports)
+    (rate,) = partition.state["api"].table.first_rate
+    assert rate == pytest.approx(usual, rel=0.1)
