@@ -23,6 +23,7 @@ from snowshed.schemas.records import (
 )
 from snowshed.streams.cascade.decisions import Held
 from snowshed.streams.cascade.explain import explain
+from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.policy import DecisionPolicy, Policy
 
 _SHORT: Mapping[str, object] = {"ok": 30.0, "timeout": 70.0, "completions": 40.0, "p99": 1.0}
@@ -81,6 +82,15 @@ def test_it_says_who_lost_how_much_of_what_and_that_it_sees_again() -> None:
     assert not any(key.startswith("sight/") for key in domain.state)
 
 
+def test_it_sees_again_only_below_half_of_the_share_that_blinds_it() -> None:
+    domain = Domain()
+    play(domain, 0, 12, _CALM)
+    play(domain, 12, 15, _CALM, share=0.5)
+    play(domain, 15, 30, _CALM)
+    closed = [at for at, one in detector(domain) if one.status is IncidentStatus.CLOSED]
+    assert closed == [23]  # a tenth is missing at 22, and half of that at 23
+
+
 def test_a_few_lost_reports_are_nothing_to_tell() -> None:
     domain = Domain()
     play(domain, 0, 12, _CALM)
@@ -124,6 +134,9 @@ def test_nothing_in_force_is_tightened(policy: Policy, *, goes_on: bool) -> None
     seen = [cap for at, cap in caps if at >= 3]
     assert (min(seen, default=0.0) < max(seen, default=0.0)) is goes_on
     assert (max(levels) > 1) is goes_on
+    throttle = domain.state["throttle/api"]
+    assert isinstance(throttle, Throttle)
+    assert (throttle.level > 1) is goes_on
 
 
 def test_what_is_to_be_tighter_is_not_renewed_and_runs_out() -> None:

@@ -58,7 +58,7 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
         unanswered = {link for link in links if _stays_one_way(board, link, links[link], policy.overload)}
         # A callee of whose reports many are missing may hear what it does not tell of.
         untold = {link for link in links if _is_untold(board, link, links[link])}
-        unheard = {link for link in links if link[1] in living and is_unheard(links[link])} - untold
+        unheard = {link for link in links if link[1] in living and is_unheard(links[link])}
         # Calls that the callee hears and does not answer in time are its own affair.
         late = ({link for link in links if is_heard(links[link])} | untold) - unanswered
         matrix = {link: works for link, works in matrix.items() if works or link not in late}
