@@ -16,6 +16,7 @@ from fastavro.read import SchemaResolutionError
 
 from snowshed.schemas._decoding import Read, named_types, reader
 from snowshed.schemas._encoding import Convert, dumper
+from snowshed.schemas._writing import UNFIT, flat_writer
 from snowshed.schemas.catalogue import RECORD_TYPES, Catalogue, Schema, current_schema, embedded_catalogue
 from snowshed.schemas.errors import ConfigurationError, NotOurs, SchemaMismatch, Truncated, UnknownSchema
 from snowshed.schemas.records import Record
@@ -34,6 +35,8 @@ class _Writer(NamedTuple):
     frame: bytes
     schema: Any
     dump: Convert
+    flat: Callable[[Any], bytes] | None
+    """Writes the payload of flat records."""
 
 
 class Codec:
@@ -57,6 +60,11 @@ class Codec:
             ServerUnavailable: a schema registry had to be asked and does not answer.
         """
         writer = self._writers.get(type(record)) or self._make_writer(type(record))
+        if writer.flat is not None:
+            try:
+                return writer.frame + writer.flat(record)
+            except UNFIT:
+                pass  # fastavro says what is wrong with it
         buffer = BytesIO()
         buffer.write(writer.frame)
         try:
@@ -89,7 +97,9 @@ class Codec:
         if kind not in RECORD_TYPES:
             raise ConfigurationError(f"{kind.__name__} is not a record that travels by itself")
         frame = _FRAME.pack(_MAGIC, self._catalogue.id_of(kind))
-        return self._writers.setdefault(kind, _Writer(frame, current_schema(kind).parsed, dumper(kind)))
+        schema = current_schema(kind)
+        flat = flat_writer(json.loads(schema.source))
+        return self._writers.setdefault(kind, _Writer(frame, schema.parsed, dumper(kind), flat))
 
     def _make_reader(self, schema_id: int) -> Callable[[bytes], Record]:
         written = self._catalogue.schema(schema_id)

@@ -40,11 +40,12 @@ class Topics:
             partitions = {spec.name: partitions for spec in CATALOGUE if not spec.copartitioned_with}
         self.prefix = prefix
         self.replication = replication
+        self._full = {name: f"{prefix}.{spec.name}" for name, spec in _SPECS.items()}
         self._partitions = {short: _checked(short, count) for short, count in (partitions or {}).items()}
 
     def full(self, short: str) -> str:
         """The full name of a topic of the catalogue."""
-        return f"{self.prefix}.{_spec(short).name}"
+        return self._full.get(short) or f"{self.prefix}.{_spec(short).name}"
 
     def short(self, full: str) -> str:
         """The catalogue's name of a topic; raises ConfigurationError if it is none of this installation's."""

@@ -90,6 +90,8 @@ class Step(Generic[S_co]):
 
     changes: Mapping[str, S_co | None]
     emissions: tuple[Emission, ...] = ()
+    lost: float = 0.0
+    """Input records that their senders are now known to have lost; for metrics alone."""
 
     @property
     def empty(self) -> bool:

@@ -26,6 +26,12 @@ class Metrics:
         self._skipped = Counter(
             "snowshed_records_skipped", "Records seen a second time and dropped.", labels, registry=self.registry
         )
+        self._lost = Counter(
+            "snowshed_records_lost",
+            "Records that never came, as their senders' counts and gaps show.",
+            labels,
+            registry=self.registry,
+        )
         self._aborts = Counter(
             "snowshed_transaction_aborts", "Transactions undone.", ["agent", "cause"], registry=self.registry
         )
@@ -83,6 +89,7 @@ class Metrics:
         self._emissions.labels(event.agent).inc(event.emissions)
         self._letters.labels(event.agent).inc(event.dead_letters)
         self._skipped.labels(event.agent).inc(event.skipped)
+        self._lost.labels(event.agent).inc(event.lost)
         self._fold.labels(event.agent).observe(event.fold_seconds)
         self._commit.labels(event.agent).observe(event.commit_seconds)
         self._lag.labels(event.agent, str(event.partition)).set(event.detector_lag)

@@ -24,7 +24,7 @@ _RELEASED = {
     ("EdgeHealth", 1): 1876184194,
     ("EdgeObservations", 1): 574976952,
     ("EdgeObservations", 2): 1331252347,
-    ("EdgeObservations", 3): 1372542635,
+    ("EdgeObservations", 3): 75196498,
     ("Lag", 1): 531605035,
     ("Lag", 2): 1865036940,
     ("Lag", 3): 394542415,

@@ -181,6 +181,21 @@ class EdgeObservations:
     """Index into strings of that node, beside `cut_edge`."""
     cut_calls: tuple[float, ...] = ()
     """Its calls since its last success, beside `cut_edge`."""
+    lost_callee: tuple[float, ...] = ()
+    """One entry a reporter whose reports on a callee are missing: the callee's index into `strings`.
+
+    All columns of losses are empty where nothing is known to be missing, and in older records.
+    """
+    lost_reporter: tuple[float, ...] = ()
+    """Index into `strings` of who sent them."""
+    lost_by_caller: tuple[float, ...] = ()
+    """1 where the reporter is a caller, 0 where it is the callee."""
+    lost_reports: tuple[float, ...] = ()
+    """Reports that never came."""
+    lost_calls: tuple[float, ...] = ()
+    """Calls that they were about, if each had as many as the reporter's newest."""
+    lost_of: tuple[float, ...] = ()
+    """Calls a second that all reporters of the same end are known to report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from snowshed.schemas.records import IncidentKind
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.decisions import Held
 from snowshed.streams.cascade.orders import Ordered
+from snowshed.streams.cascade.sight import Sight
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
@@ -18,7 +19,18 @@ from snowshed.streams.stability.season import Season
 __all__ = ["Board", "DomainState", "arranged"]
 
 DomainState = (
-    NodeView | EdgeView | LagView | Standing | Season | Throttle | Case | Held | Stance | WriteThrottle | Ordered
+    NodeView
+    | EdgeView
+    | LagView
+    | Standing
+    | Season
+    | Throttle
+    | Case
+    | Held
+    | Stance
+    | WriteThrottle
+    | Ordered
+    | Sight
 )
 
 
@@ -42,6 +54,8 @@ class Board:
     """By dataset."""
     writes: dict[str, WriteThrottle] = field(default_factory=dict[str, WriteThrottle])
     """By dataset."""
+    sights: dict[str, Sight] = field(default_factory=dict[str, Sight])
+    """Callees of which reports are missing."""
     cases: dict[tuple[IncidentKind, str], Case] = field(default_factory=dict[tuple[IncidentKind, str], Case])
     """Open incidents by kind and subject."""
     held: dict[str, Held] = field(default_factory=dict[str, Held])
@@ -50,6 +64,11 @@ class Board:
     def is_open(self, kind: IncidentKind, subject: str) -> bool:
         """Whether an incident of this kind is open on the subject."""
         return (kind, subject) in self.cases
+
+    def is_blind(self, scope: str) -> bool:
+        """Whether so much is missing of what is reported on a callee, or on that of an edge, that it proves nothing."""
+        sight = self.sights.get(scope.rpartition(">")[2]) if self.sights else None
+        return sight is not None and sight.blind_since > 0.0
 
 
 def arranged(current: Mapping[str, DomainState]) -> Board:
@@ -68,8 +87,8 @@ def arranged(current: Mapping[str, DomainState]) -> Board:
                 board.datasets.setdefault(server.lag.dataset, []).append(server)
             case Throttle() as throttle:
                 board.throttles[throttle.callee] = throttle
-            case Stance() | WriteThrottle() as kept:
-                _of_dataset(board, kept)
+            case Stance() | WriteThrottle() | Sight() as kept:
+                _keep(board, kept)
             case Case() as case:
                 board.cases[case.incident.kind, case.incident.subject] = case
             case Held() as held:
@@ -79,8 +98,11 @@ def arranged(current: Mapping[str, DomainState]) -> Board:
     return board
 
 
-def _of_dataset(board: Board, kept: Stance | WriteThrottle) -> None:
-    if isinstance(kept, Stance):
-        board.stances[kept.dataset] = kept
-    else:
-        board.writes[kept.dataset] = kept
+def _keep(board: Board, kept: Stance | WriteThrottle | Sight) -> None:
+    match kept:
+        case Stance():
+            board.stances[kept.dataset] = kept
+        case WriteThrottle():
+            board.writes[kept.dataset] = kept
+        case Sight():
+            board.sights[kept.callee] = kept

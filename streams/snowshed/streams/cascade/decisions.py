@@ -9,10 +9,14 @@ from snowshed.schemas.records import Consistency, ConsistencyMode, Decision
 from snowshed.streams.cascade.findings import Finding, Setting
 from snowshed.streams.policy import DecisionPolicy
 
-__all__ = ["Held", "asked", "due", "issued", "lifted"]
+__all__ = ["Held", "asked", "due", "issued", "lifted", "tightens"]
 
 _OFTEN = 0.5
 """Shortest time between two renewals that tell new ages."""
+_LOW = ("rate_multiplier", "absolute_cap", "retry_budget", "attempt_cap", "timeout")
+"""Values of which less is tighter, and none is free."""
+_HIGH = ("p_reject", "degrade_level")
+"""Values of which more is tighter."""
 _VALUES = [item.name for item in fields(Setting) if item.name not in {"scope", "scope_kind", "kind", "rule", "reason"}]
 
 
@@ -48,6 +52,18 @@ def due(held: Held | None, setting: Setting, now: float) -> bool:
 def differs(held: Held, setting: Setting) -> bool:
     """Whether a setting asks for something else than the decision in force; the order of preference does not count."""
     return any(_plain(getattr(held.decision, name)) != _plain(getattr(setting, name)) for name in _VALUES)
+
+
+def tightens(held: Held | None, setting: Setting, now: float) -> bool:
+    """Whether a setting of a service or an edge asks for more than the decision in force."""
+    if held is None or not held.decision.active or now >= held.decision.issued_at + held.decision.ttl:
+        return True
+    before = held.decision
+    return (
+        any(_or(getattr(setting, name), inf) < _or(getattr(before, name), inf) for name in _LOW)
+        or any(_or(getattr(setting, name), 0.0) > _or(getattr(before, name), 0.0) for name in _HIGH)
+        or not {*setting.features_off} <= {*before.features_off}
+    )
 
 
 def issued(
@@ -103,6 +119,10 @@ def _ages_in(consistency: Consistency | None) -> float:
     if consistency is None or not consistency.ages or consistency.bound is None:
         return inf
     return max(_OFTEN, consistency.bound / 4.0)
+
+
+def _or(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
 
 
 def _plain(value: object) -> object:

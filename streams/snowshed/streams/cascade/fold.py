@@ -11,7 +11,7 @@ from snowshed.schemas.identity import decision_id
 from snowshed.schemas.records import Incident, OperatorOrder
 from snowshed.streams.cascade.board import Board, DomainState, arranged
 from snowshed.streams.cascade.cases import Case, closing, joined, linked, notice, opening, updated, worth_telling
-from snowshed.streams.cascade.decisions import Held, asked, differs, due, issued, lifted
+from snowshed.streams.cascade.decisions import Held, asked, differs, due, issued, lifted, tightens
 from snowshed.streams.cascade.findings import Finding
 from snowshed.streams.cascade.intake import forgotten, take
 from snowshed.streams.cascade.observations import Observation, Place, read
@@ -21,8 +21,9 @@ from snowshed.streams.cascade.rules import RULES, blindness
 from snowshed.streams.cascade.rules.consistency import stances
 from snowshed.streams.cascade.rules.overload import situation
 from snowshed.streams.cascade.rules.write_throttle import throttles
+from snowshed.streams.cascade.sight import Sight, aged
 from snowshed.streams.cascade.standing import Standing
-from snowshed.streams.cascade.throttle import Throttle, steer
+from snowshed.streams.cascade.throttle import Throttle, loosened, steer
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
 from snowshed.streams.consistency import Stance, WriteThrottle
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
@@ -33,14 +34,15 @@ from snowshed.streams.stability.season import Season
 __all__ = ["DomainFold"]
 
 _Batch = Batch[tuple[Observation, ...]]
-_Kept = TypeVar("_Kept", Stance, WriteThrottle)
+_Kept = TypeVar("_Kept", Stance, WriteThrottle, Sight)
 
 
 class DomainFold:
     """Turns observations into incidents, decisions and notices.
 
     State keys: `node/…`, `edge/caller>callee`, `service/…`, `lag/dataset/server`, `season/…`, `throttle/callee`,
-    `stance/dataset`, `writes/dataset`, `incident/kind/subject`, `decision/scope|kind` and `order/scope|kind`.
+    `stance/dataset`, `writes/dataset`, `sight/callee`, `incident/kind/subject`, `decision/scope|kind` and
+    `order/scope|kind`.
     While the detector is late (`DecisionPolicy.detector_lag`) observations are taken in, an incident says so, and what
     operators ordered is renewed. Nothing else happens: no other incident opens or closes, and decisions run out.
 
@@ -64,6 +66,7 @@ class DomainFold:
             Stance,
             WriteThrottle,
             Ordered,
+            Sight,
         )
 
     @property
@@ -124,6 +127,7 @@ class _Judgement:
     def passed(self) -> tuple[Emission, ...]:
         """Judge, and give what is to be said."""
         board = arranged(self._current)
+        self._keep(board.sights, aged(board.sights, self._batch.now, self._policy.decisions))
         self._steer(board)
         self._stand(board)
         now = self._batch.now
@@ -157,6 +161,8 @@ class _Judgement:
         for callee in sorted({*bad, *held}):
             seen = situation(board, callee, self._policy, self._batch.now)
             throttle = steer(held.get(callee), seen, self._batch.now, self._policy.overload, self._policy.control)
+            if board.is_blind(callee):
+                throttle = loosened(held.get(callee), throttle)
             if throttle is None:
                 self._current.pop(f"throttle/{callee}", None)
                 continue
@@ -190,9 +196,9 @@ class _Judgement:
         orders = commanded(self._current, {*wanted, *board.held})
         self._obey(board, orders, cases)
         for key, (setting, finding) in wanted.items():
-            if key in orders:
-                continue
             held = board.held.get(key)
+            if key in orders or (board.is_blind(setting.scope) and tightens(held, setting, self._batch.now)):
+                continue
             case = cases.get(f"incident/{finding.kind.value}/{finding.subject}")
             # One that was issued before anybody was harmed is issued again with the incident that it belongs to.
             nameless = held is not None and case is not None and not held.decision.incident_id

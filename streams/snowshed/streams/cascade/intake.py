@@ -15,7 +15,8 @@ from snowshed.streams.cascade.harm import piling
 from snowshed.streams.cascade.observations import Observation, Place
 from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rules import gray_failure, node_failed, overload, partition, retry_amplification
-from snowshed.streams.cascade.standing import Standing, season_of, stood
+from snowshed.streams.cascade.sight import Missing, Sight, late, left_out, lost, missed
+from snowshed.streams.cascade.standing import Standing, season_of, stood, unseen
 from snowshed.streams.cascade.views import EdgeView, LagView, NodeView, Sample, Streak, windows
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.window import EdgeWindow
@@ -39,7 +40,10 @@ def take(current: dict[str, DomainState], observations: Iterable[Observation], n
                 current[key] = _charged(known if isinstance(known, NodeView) else None, health, place, policy)
             case Lag() as lag:
                 current[f"lag/{lag.dataset}/{lag.replica}"] = LagView(lag, place)
-            case EdgeObservations() as record if record.detector_lag <= policy.decisions.detector_lag:
+            case EdgeObservations() as record if late(record, policy.decisions):
+                _miss(current, left_out(record), record.domain, place, policy)
+            case EdgeObservations() as record:
+                _miss(current, lost(record), record.domain, place, policy)
                 seen: dict[str, list[EdgeView]] = {}
                 for window, baseline, cut_nodes in windows(record):
                     key = f"edge/{window.caller}>{window.callee}"
@@ -84,6 +88,15 @@ def _charged(held: NodeView | None, health: NodeHealth, place: Place, policy: Po
     return NodeView(health, place, node_failed.penalty(held, now, policy.health) + 1.0, now)
 
 
+def _miss(
+    current: dict[str, DomainState], missing: Iterable[Missing], domain: str, place: Place, policy: Policy
+) -> None:
+    for one in missing:
+        held = current.get(f"sight/{one.callee}")
+        sight = missed(held if isinstance(held, Sight) else None, one, domain, place, policy.decisions)
+        current[sight.key] = sight
+
+
 def _stand(
     current: dict[str, DomainState], seen: dict[str, list[EdgeView]], alarmed: Container[str], policy: Policy
 ) -> None:
@@ -96,6 +109,10 @@ def _stand(
     for service, edges in seen.items():
         found, known = current.get(f"service/{service}"), current.get(f"season/{service}")
         held, season = found if isinstance(found, Standing) else None, known if isinstance(known, Season) else None
+        sight = current.get(f"sight/{service}")
+        if held is not None and isinstance(sight, Sight) and sight.blind_since:
+            current[held.key] = unseen(held, edges, policy)
+            continue
         new = stood(held, edges, callers, policy, frozen=edges[0].domain in alarmed, season=season)
         current[new.key] = new
         learned = season_of(season, held, new, policy.change.season_windows)

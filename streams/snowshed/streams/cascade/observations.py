@@ -15,9 +15,12 @@ from snowshed.streams.folding import SETTLED, Decoded, Message, Reject
 __all__ = ["Observation", "Place", "read"]
 
 _NAMES = [item.name for item in fields(EdgeObservations)]
+_LOSSES = tuple(name for name in _NAMES if name.startswith("lost_"))
+"""Columns with an entry for each loss."""
 _COLUMNS = _NAMES[_NAMES.index("strings") + 1 : _NAMES.index("cut_edge")]
+"""Columns with an entry for each edge."""
 _LATER = frozenset({"completions", "cache_hits"})
-"""Columns that older records have not."""
+"""Those of them that older records have not."""
 _COUNTS = _COLUMNS[_COLUMNS.index("reporters") : _COLUMNS.index("queue_delay_mean")]
 
 
@@ -88,10 +91,23 @@ def _check(record: EdgeObservations) -> None:
         and len({len(record.cut_edge), len(record.cut_node), len(record.cut_calls)}) == 1
         and all(0.0 <= index < len(record.span) for index in record.cut_edge)
         and all(0.0 <= index < len(record.strings) for index in record.cut_node)
+        and _are_losses(record)
     )
     if not sound:
         reason = "columns differ in length, an index is out of range or a count cannot be"
         raise SchemaMismatch(f"edge observations of {record.domain}: {reason}")
+
+
+def _are_losses(record: EdgeObservations) -> bool:
+    columns = [getattr(record, name) for name in _LOSSES]
+    return len({len(column) for column in columns}) == 1 and (
+        not record.lost_callee
+        or (
+            all(0.0 <= index < len(record.strings) for index in (*record.lost_callee, *record.lost_reporter))
+            and all(0.0 <= count < inf for column in columns for count in column)
+            and all(calls > 0.0 for calls in record.lost_of)
+        )
+    )
 
 
 def _check_order(order: OperatorOrder) -> None:

@@ -17,7 +17,7 @@ from snowshed.streams.stability.metastable import judge
 from snowshed.streams.stability.robust import Robust, learned
 from snowshed.streams.stability.season import Season, factor, hour_of, noted
 
-__all__ = ["Standing", "Surge", "Tally", "season_of", "stood"]
+__all__ = ["Standing", "Surge", "Tally", "season_of", "stood", "unseen"]
 
 _WHOLE = 0.9
 """Shorter windows, which a reporter sends at once because of an anomaly, are joined until they cover a second."""
@@ -125,14 +125,13 @@ def stood(
     held = held or Standing(
         service=edge.window.callee, domain=edge.domain, observed_at=edge.observed_at, place=edge.place
     )
-    bad = any(one.overloaded.lasts(policy.overload.hold) or one.amplified.lasts(policy.retry.hold) for one in edges)
     window = _joined(held.open, _measured(edges))
     held = replace(
         held,
         observed_at=edge.observed_at,
         place=edge.place,
         in_flight=_in_flight(held, edges, policy),
-        anomalous_since=(held.anomalous_since or edge.observed_at) if bad else 0.0,
+        anomalous_since=(held.anomalous_since or edge.observed_at) if _is_bad(edges, policy) else 0.0,
     )
     if window.span < _WHOLE:
         return replace(held, open=window)
@@ -144,11 +143,30 @@ def stood(
     )
 
 
+def unseen(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> Standing:
+    """The standing after a window of which too much is missing: nothing is learned of it, and nothing judged."""
+    edge = edges[0]
+    return replace(
+        held,
+        observed_at=edge.observed_at,
+        place=edge.place,
+        in_flight=_in_flight(held, edges, policy),
+        anomalous_since=(held.anomalous_since or edge.observed_at) if _is_bad(edges, policy) else 0.0,
+        open=None,
+        inflow=nan,
+        throughput=nan,
+    )
+
+
 def season_of(season: Season | None, before: Standing | None, after: Standing, least: int) -> Season | None:
     """The season once an hour has ended in which at least so many windows were learned; None while it is unchanged."""
     if before is None or before.hour.hour in {after.hour.hour, -1} or before.hour.windows < least:
         return None
     return noted(season or Season(after.service), before.hour.hour, before.hour.total / before.hour.windows)
+
+
+def _is_bad(edges: Sequence[EdgeView], policy: Policy) -> bool:
+    return any(one.overloaded.lasts(policy.overload.hold) or one.amplified.lasts(policy.retry.hold) for one in edges)
 
 
 def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, sound: bool, queued: bool) -> Standing:

@@ -16,7 +16,7 @@ from snowshed.streams.control.trial import Trial, failed, starved, tried
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 from snowshed.streams.stability.course import Effect
 
-__all__ = ["Situation", "Throttle", "steer"]
+__all__ = ["Situation", "Throttle", "loosened", "steer"]
 
 _CONTROL = ControlPolicy()
 
@@ -173,6 +173,19 @@ def steer(
     if rose or (moves and due):
         held = replace(_stepped(held, seen, policy, control, rose=rose), stepped=seen.observed_at)
     return held
+
+
+def loosened(held: Throttle | None, new: Throttle | None) -> Throttle | None:
+    """The new control unless it is tighter than the one held, which then stays; a control may begin."""
+    if held is None or new is None:
+        return new
+    tighter = (
+        new.level > held.level
+        or new.multiplier < held.multiplier
+        or new.passing < held.passing
+        or (new.programme is not None and held.programme is None)
+    )
+    return held if tighter else new
 
 
 def _trial(seen: Situation) -> Trial:

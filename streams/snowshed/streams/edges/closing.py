@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain, groupby, pairwise
 from typing import NamedTuple
 
@@ -27,12 +27,15 @@ class Closed(NamedTuple):
     """By callee."""
 
 
-def close(groups: Groups, tables: Mapping[str, EdgeTable], now: float, policy: EdgePolicy) -> Closed:
+def close(
+    groups: Groups, tables: Mapping[str, EdgeTable], lossy: Container[str], now: float, policy: EdgePolicy
+) -> Closed:
     """Close the windows of some callees.
 
     Args:
         groups: all that came in for them.
         tables: what is remembered of their edges.
+        lossy: those of which something was missing of late.
         now: the present time.
         policy: the thresholds.
     """
@@ -41,7 +44,8 @@ def close(groups: Groups, tables: Mapping[str, EdgeTable], now: float, policy: E
     wide = {callee: _wide(tables[callee], names, now) for callee, names in callers.items()}
     columns = {name: _column(list(wide.values()), name) for name in NUMBERS}
     places = _places(callers, wide)
-    found = judged({name: values[places] for name, values in columns.items()}, windows, now, policy)
+    whole = np.array([callee not in lossy for callee in windows.callee], np.bool_)
+    found = judged({name: values[places] for name, values in columns.items()}, windows, whole, now, policy)
     for name, values in columns.items():
         values[places] = found.edges[name]
     return Closed(windows, found, dict(zip(wide, _tables(list(wide.values()), columns), strict=True)))
@@ -85,8 +89,18 @@ def _tables(tables: Sequence[EdgeTable], columns: Mapping[str, NDArray[np.float6
         tuple(values.astype(np.int64).tolist()) if name == "status" else tuple(values.tolist())
         for name, values in columns.items()
     ]
-    cut = [[column[start:end] for column in numbers] for start, end in pairwise(ends)]
+    first_rates, ok_ratios, p90s, weights, statuses, sinces, reporteds, last_seens = numbers
     return [
-        EdgeTable(caller=table.caller, **dict(zip(columns, row, strict=True)))
-        for table, row in zip(tables, cut, strict=True)
+        EdgeTable(
+            caller=table.caller,
+            first_rate=first_rates[start:end],
+            ok_ratio=ok_ratios[start:end],
+            p90=p90s[start:end],
+            weight=weights[start:end],
+            status=statuses[start:end],
+            since=sinces[start:end],
+            reported=reporteds[start:end],
+            last_seen=last_seens[start:end],
+        )
+        for table, (start, end) in zip(tables, pairwise(ends), strict=True)
     ]

@@ -61,8 +61,12 @@ class TimingColumns:
     reporters: tuple[str, ...]
     callees: tuple[str, ...]
     vantages: tuple[Vantage, ...]
+    starts: tuple[float, ...]
+    """When their windows began."""
     windows: tuple[float, ...]
     urgent: tuple[bool, ...]
+    lost: tuple[float, ...]
+    """Records that their reporters had dropped by then."""
     offsets: tuple[int, ...]
     callers: tuple[str, ...]
     """Names of the callers, without duplicates, in order of appearance."""
@@ -146,8 +150,10 @@ def _columns(stack: Stack) -> TimingColumns:
         reporters=tuple([layout.reporter for layout in layouts]),
         callees=tuple([layout.callee for layout in layouts]),
         vantages=tuple([layout.vantage for layout in layouts]),
+        starts=tuple([layout.start for layout in layouts]),
         windows=tuple([layout.window for layout in layouts]),
         urgent=tuple([layout.urgent for layout in layouts]),
+        lost=tuple([layout.lost for layout in layouts]),
         offsets=tuple([one.message.offset for one in taken]),
         callers=callers,
         message_of_row=stack.message_of_row,

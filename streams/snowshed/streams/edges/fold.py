@@ -11,12 +11,13 @@ from snowshed.schemas.records import EdgeStatus
 from snowshed.streams.edges.closing import Closed, close
 from snowshed.streams.edges.columns import TimingColumns, TimingReader
 from snowshed.streams.edges.groups import grouped
-from snowshed.streams.edges.mute import heard, heeded
+from snowshed.streams.edges.losses import Loss, Reporters, heard, losses, settled
+from snowshed.streams.edges.mute import heeded, node_reports
 from snowshed.streams.edges.receiving import Due, received
 from snowshed.streams.edges.reports import fell_silent, health, observations
 from snowshed.streams.edges.state import CalleeState, tabled
 from snowshed.streams.edges.table import STATUSES, EdgeTable
-from snowshed.streams.edges.tally import statement_tallies
+from snowshed.streams.edges.tally import reports_by_callee, statement_tallies
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.policy import Policy
 from snowshed.streams.snapshot import Snapshot
@@ -60,8 +61,11 @@ class TimingFold:
         current, due = received(state, batch.records, grouped(batch.records), batch.now, self._limits)
         self._collect(current, batch)
         self._heed(current, batch)
+        reporters, lost = self._hear(current, batch)
         reports: dict[str, list[Emission]] = {callee: [] for callee in current}
-        emissions = self._close(current, due, batch, reports) if due.callees else []
+        emissions = self._close(current, due, batch, reports, reporters) if due.callees else []
+        for callee, known in reporters.items():
+            current[callee] = replace(current[callee], reporters=known)
         for callee in sorted(current):
             value = current[callee]
             if value.statements is not None:
@@ -72,6 +76,7 @@ class TimingFold:
         return Step(
             {callee: value if value.table.caller or value.open else None for callee, value in changes.items()},
             tuple(emissions),
+            lost,
         )
 
     def dump(self, value: CalleeState) -> bytes:
@@ -90,21 +95,54 @@ class TimingFold:
 
     def _heed(self, current: dict[str, CalleeState], batch: _Batch) -> None:
         mute = {callee for callee, value in current.items() if value.mute}
-        reports = heard(batch.records, mute)
+        reports = node_reports(batch.records, mute)
         for callee in sorted({*mute, *reports}):
             value = current[callee]
             after = heeded(value.mute, reports.get(callee, ()), batch.now, self._limits.cut_off_calls)
             if after is not value.mute:
                 current[callee] = replace(value, mute=after)
 
+    def _hear(self, current: dict[str, CalleeState], batch: _Batch) -> tuple[dict[str, Reporters], float]:
+        """Who has reported on what by now, and how many reports are newly known to be lost."""
+        found: dict[str, Reporters] = {}
+        total = 0.0
+        for callee, said in reports_by_callee(batch.records).items():
+            value = current.get(callee)
+            if value is not None:
+                found[callee], lost = heard(value.reporters, said, self._limits.forget)
+                total += lost
+                if lost:
+                    current[callee] = replace(value, lost_at=batch.now)
+        return found, total
+
     def _close(
-        self, current: dict[str, CalleeState], due: Due, batch: _Batch, reports: Mapping[str, list[Emission]]
+        self,
+        current: dict[str, CalleeState],
+        due: Due,
+        batch: _Batch,
+        reports: Mapping[str, list[Emission]],
+        reporters: dict[str, Reporters],
     ) -> list[Emission]:
-        """Close what is due; what level 2 is to be told of it."""
+        """Close what is due, and take its reporters out of those given; what level 2 is to be told of it."""
         now, domains = batch.now, {callee: self._policy.domain_of(callee) for callee in due.callees}
-        closed = close(due.groups, {callee: current[callee].table for callee in due.callees}, now, self._limits)
+        tables = {callee: current[callee].table for callee in due.callees}
+        closed = close(due.groups, tables, self._lossy(current, due, now), now, self._limits)
+        missing: list[tuple[str, Loss]] = []
         for callee, table in closed.tables.items():
-            current[callee] = replace(current[callee], window_start=now, urgent=False, open=(), table=table)
+            value = current[callee]
+            known = reporters.pop(callee, value.reporters)
+            missing += [(callee, loss) for loss in losses(known, self._limits.silent_after)]
+            # Written out, because dataclasses.replace takes twice as long and this is done for each callee and window.
+            current[callee] = CalleeState(
+                callee=callee,
+                window_start=now,
+                edges=value.edges,
+                table=table,
+                statements=value.statements,
+                reporters=settled(known),
+                lost_at=value.lost_at,
+                mute=value.mute,
+            )
         for callee, emission in health(closed.windows, closed.found, domains, now):
             reports[callee].append(emission)
         cut_off = {
@@ -113,7 +151,12 @@ class TimingFold:
             for one in current[callee].mute
             if one.cut_off
         }
-        return _observed(closed, domains, batch, cut_off)
+        return _observed(closed, missing, cut_off, domains, batch)
+
+    def _lossy(self, current: Mapping[str, CalleeState], due: Due, now: float) -> set[str]:
+        """Callees that are due and of which something was missing of late."""
+        since = now - self._policy.decisions.lost_over
+        return {callee for callee in due.callees if current[callee].lost_at > since}
 
     def _judge_statements(self, value: CalleeState, batch: _Batch, reports: list[Emission]) -> CalleeState:
         book, limits = value.statements, self._policy.statements
@@ -160,7 +203,11 @@ class TimingFold:
 
 
 def _observed(
-    closed: Closed, domains: Mapping[str, str], batch: _Batch, cut_off: Mapping[tuple[str, str, str], float]
+    closed: Closed,
+    missing: Sequence[tuple[str, Loss]],
+    cut_off: Mapping[tuple[str, str, str], float],
+    domains: Mapping[str, str],
+    batch: _Batch,
 ) -> list[Emission]:
     places: dict[str, list[int]] = {}
     for window, callee in enumerate(closed.windows.callee):
@@ -169,7 +216,15 @@ def _observed(
         Emission(
             "observations",
             domain,
-            observations(domain, closed.windows, closed.found.usual, places[domain], batch, cut_off=cut_off),
+            observations(
+                domain,
+                closed.windows,
+                closed.found.usual,
+                places[domain],
+                missing=[one for one in missing if domains[one[0]] == domain],
+                cut_off=cut_off,
+                batch=batch,
+            ),
             _WINDOW,
         )
         for domain in sorted(places)

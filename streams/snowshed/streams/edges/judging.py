@@ -38,8 +38,16 @@ class Judged(NamedTuple):
     """Whether it is to be reported."""
 
 
-def judged(edges: _Columns, windows: Windows, now: float, policy: EdgePolicy) -> Judged:
-    """The edges after one more window each."""
+def judged(edges: _Columns, windows: Windows, whole: NDArray[np.bool_], now: float, policy: EdgePolicy) -> Judged:
+    """The edges after one more window each.
+
+    Args:
+        edges: what is remembered of them.
+        windows: one of each.
+        whole: whether nothing of late is missing of it; else its calls are fewer than were made, and it does not teach.
+        now: the present time.
+        policy: the thresholds.
+    """
     known = {name: edges[name] for name in LEARNED}
     normal = usual(known, policy)
     fails = windows.ok_ratio < policy.ok_ratio * normal["ok_ratio"]
@@ -49,7 +57,7 @@ def judged(edges: _Columns, windows: Windows, now: float, policy: EdgePolicy) ->
         first_rate=windows.values["first"] / windows.values["span"],
         ok_ratio=windows.ok_ratio,
         p90=windows.values["p90"],
-        attempts=np.where((status == _OK) & ~fails, windows.values["attempts"], 0.0),
+        attempts=np.where((status == _OK) & ~fails & whole, windows.values["attempts"], 0.0),
         policy=policy,
     )
     since = np.where(status == edges["status"], edges["since"], now)

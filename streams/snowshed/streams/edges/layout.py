@@ -43,8 +43,10 @@ class Layout(NamedTuple):
     reporter: str
     callee: str
     vantage: Vantage
+    start: float
     window: float
     urgent: bool
+    lost: float
     strings: bytes
     """The strings as they lie in the record; empty if it was decoded by the codec."""
     values: NDArray[np.float32]
@@ -98,8 +100,10 @@ def packed(record: TimingBatch) -> Layout:
         record.reporter,
         record.callee,
         record.vantage,
+        record.window_start,
         record.window,
         record.urgent,
+        record.lost,
         b"",
         np.array(columns, np.float32),
         np.array(record.latency_bucket, np.float32),
@@ -115,17 +119,17 @@ def _walk(raw: bytes, at: int) -> Layout:
     vantage = _VANTAGES[raw[at] >> 1]
     if raw[at] & 1 or raw[at + 1 + 16] > 1:
         raise Unusual
-    _, window, urgent, _, _ = _WINDOW.unpack_from(raw, at + 1)
-    start = at + 1 + _WINDOW.size
-    at = _skip_strings(raw, start)
-    strings = raw[start:at]
+    start, window, urgent, lost, _ = _WINDOW.unpack_from(raw, at + 1)
+    behind = at + 1 + _WINDOW.size
+    at = _skip_strings(raw, behind)
+    strings = raw[behind:at]
     values, at = _matrix(raw, at)
     buckets, at = _column(raw, at)
     counts, at = _column(raw, at)
     hits, at = _column(raw, _skip_samples(raw, at))
     if at != len(raw) or len(buckets) != len(counts) or len(hits) not in {0, values.shape[1]}:
         raise Unusual
-    return Layout(reporter, callee, vantage, window, urgent, strings, values, buckets, counts, hits)
+    return Layout(reporter, callee, vantage, start, window, urgent, lost, strings, values, buckets, counts, hits)
 
 
 def _long(raw: bytes, at: int) -> tuple[int, int]:

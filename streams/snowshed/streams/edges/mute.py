@@ -21,7 +21,7 @@ import numpy as np
 from snowshed.schemas.records import Vantage
 from snowshed.streams.edges.columns import NUMBERS, TimingColumns
 
-__all__ = ["Heard", "Mute", "heard", "heeded"]
+__all__ = ["Heard", "Mute", "heeded", "node_reports"]
 
 _CHANCE = 1e-6
 _SILENT = 3.0
@@ -58,7 +58,7 @@ class Mute:
     cut_off: bool = False
 
 
-def heard(columns: TimingColumns, mute: AbstractSet[str]) -> dict[str, list[Heard]]:
+def node_reports(columns: TimingColumns, mute: AbstractSet[str]) -> dict[str, list[Heard]]:
     """By callee the reports of its callers' nodes, in log order; only for callees with a mute node, old or new.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from math import nan
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from snowshed.schemas.records import EdgeHealth, EdgeObservations, EdgeStatus
 from snowshed.streams.edges.judging import Judged
+from snowshed.streams.edges.losses import Loss
 from snowshed.streams.edges.table import STATUSES
 from snowshed.streams.edges.windows import COLUMNS, Windows
 from snowshed.streams.folding import Batch, Emission
@@ -17,6 +19,7 @@ from snowshed.streams.folding import Batch, Emission
 __all__ = ["fell_silent", "health", "observations"]
 
 _RULES = {status: f"edge-{status.value}/1" for status in EdgeStatus}
+_RULES_BY_CODE = [_RULES[status] for status in STATUSES]
 _REFRESH = "edge-refresh/1"
 _SHOWN = ("span", "first", "attempts", "error_local", "error_downstream", "rejected", "timeout", "p50", "p90", "p99")
 
@@ -26,9 +29,10 @@ def observations(
     windows: Windows,
     usual: Mapping[str, NDArray[np.float64]],
     chosen: Sequence[int],
-    batch: Batch[object],
     *,
+    missing: Sequence[tuple[str, Loss]],
     cut_off: Mapping[tuple[str, str, str], float],
+    batch: Batch[object],
 ) -> EdgeObservations:
     """Some of the windows with what was usual before them.
 
@@ -37,20 +41,22 @@ def observations(
         windows: what was closed.
         usual: what was usual, by the name of its column.
         chosen: indexes of the windows.
-        batch: with whose end they were closed.
+        missing: what was lost of reports on their callees.
         cut_off: calls of nodes that are cut off, by callee, caller and node.
+        batch: with whose end they were closed.
     """
+    places = np.asarray(chosen, np.int64)
     edges = [(windows.caller[window], windows.callee[window]) for window in chosen]
-    rows = {edge: float(row) for row, edge in enumerate(edges)}
+    rows = {edge: float(row) for row, edge in enumerate(edges)} if cut_off else {}
     nodes = [
         (rows[caller, callee], node, calls)
         for (callee, caller, node), calls in cut_off.items()
         if (caller, callee) in rows
     ]
-    index: dict[str, float] = {}
-    for name in (*(name for edge in edges for name in edge), *(node for _, node, _ in nodes)):
-        index.setdefault(name, float(len(index)))
-    columns = {name: tuple(windows.values[name][chosen].tolist()) for name in COLUMNS}
+    names = [*chain.from_iterable(edges), *chain.from_iterable((callee, loss.reporter) for callee, loss in missing)]
+    names += [node for _, node, _ in nodes]
+    index = {name: float(place) for place, name in enumerate(dict.fromkeys(names))}
+    columns = {name: tuple(windows.values[name][places].tolist()) for name in COLUMNS}
     return EdgeObservations(
         domain=domain,
         partition=batch.partition,
@@ -59,9 +65,15 @@ def observations(
         strings=tuple(index),
         caller=tuple([index[caller] for caller, _ in edges]),
         callee=tuple([index[callee] for _, callee in edges]),
-        base_first_rate=tuple(usual["first_rate"][chosen].tolist()),
-        base_ok_ratio=tuple(usual["ok_ratio"][chosen].tolist()),
-        base_p90=tuple(usual["p90"][chosen].tolist()),
+        base_first_rate=tuple(usual["first_rate"][places].tolist()),
+        base_ok_ratio=tuple(usual["ok_ratio"][places].tolist()),
+        base_p90=tuple(usual["p90"][places].tolist()),
+        lost_callee=tuple([index[callee] for callee, _ in missing]),
+        lost_reporter=tuple([index[loss.reporter] for _, loss in missing]),
+        lost_by_caller=tuple([float(loss.by_caller) for _, loss in missing]),
+        lost_reports=tuple([loss.reports for _, loss in missing]),
+        lost_calls=tuple([loss.calls for _, loss in missing]),
+        lost_of=tuple([loss.of for _, loss in missing]),
         cut_edge=tuple([row for row, _, _ in nodes]),
         cut_node=tuple([index[node] for _, node, _ in nodes]),
         cut_calls=tuple([calls for _, _, calls in nodes]),
@@ -72,28 +84,41 @@ def observations(
 def health(windows: Windows, found: Judged, domains: Mapping[str, str], now: float) -> Iterator[tuple[str, Emission]]:
     """Reports of the edges that are to be told of, with their callees."""
     told = np.flatnonzero(found.told)
-    values = zip(*(windows.values[name][told].tolist() for name in _SHOWN), strict=True)
-    state = zip(*(found.edges[name][told].tolist() for name in ("status", "since")), strict=True)
-    changed = found.changed[told].tolist()
-    for window, numbers, (code, since), fresh in zip(told.tolist(), values, state, changed, strict=True):
-        callee, status = windows.callee[window], STATUSES[int(code)]
-        span, first, attempts, local, downstream, rejected, timeout, p50, p90, p99 = numbers
+    status: list[int] = found.edges["status"][told].astype(np.int64).tolist()
+    since: list[float] = found.edges["since"][told].tolist()
+    fresh: list[bool] = found.changed[told].tolist()
+    columns: list[list[float]] = [column.tolist() for column in _shown(windows, told)]
+    for window, code, began, new, (rate, errors, rejected, amplification, p50, p90, p99) in zip(
+        told.tolist(), status, since, fresh, zip(*columns, strict=True), strict=True
+    ):
+        callee = windows.callee[window]
         record = EdgeHealth(
             domain=domains[callee],
             caller=windows.caller[window],
             callee=callee,
-            status=status,
-            since=since,
+            status=STATUSES[code],
+            since=began,
             observed_at=now,
-            rate=attempts / span,
-            error_ratio=(local + downstream + timeout) / attempts if attempts else nan,
-            rejected_ratio=rejected / attempts if attempts else nan,
-            amplification=attempts / max(first, 1.0) if attempts else nan,
-            p50=p50 if attempts else nan,
-            p90=p90 if attempts else nan,
-            p99=p99 if attempts else nan,
+            rate=rate,
+            error_ratio=errors,
+            rejected_ratio=rejected,
+            amplification=amplification,
+            p50=p50,
+            p90=p90,
+            p99=p99,
         )
-        yield callee, _emission(record, _RULES[status] if fresh else _REFRESH)
+        yield callee, _emission(record, _RULES_BY_CODE[code] if new else _REFRESH)
+
+
+def _shown(windows: Windows, told: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """Rate and error, rejected and amplification ratios, then quantiles; without calls there is only a rate."""
+    span, first, attempts, local, downstream, rejected, timeout, *quantiles = (
+        windows.values[name][told] for name in _SHOWN
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = [(local + downstream + timeout) / attempts, rejected / attempts, attempts / np.maximum(first, 1.0)]
+    called = attempts != 0.0
+    return [attempts / span, *(np.where(called, column, nan) for column in (*ratios, *quantiles))]
 
 
 def fell_silent(caller: str, callee: str, domain: str, now: float) -> Emission:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from snowshed.schemas.records import EdgeStatus, Vantage
 from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.edges.losses import Reporters
 from snowshed.streams.edges.mute import Mute
 from snowshed.streams.edges.table import STATUSES, EdgeTable
 from snowshed.streams.edges.tally import Tally, merged
@@ -49,6 +50,10 @@ class CalleeState:
     """Of a database whose callers name their statements."""
     mute: tuple[Mute, ...] = ()
     """Nodes of its callers none of whose calls succeed."""
+    reporters: Reporters = field(default_factory=Reporters)
+    """Who reports on it, and what of that is missing."""
+    lost_at: float = 0.0
+    """When something was last found to be missing; 0 for never."""
 
     @property
     def calm(self) -> bool:

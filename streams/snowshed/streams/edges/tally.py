@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isnan, nan
+from math import isfinite, isnan, nan
+
+import numpy as np
 
 from snowshed.schemas.records import Vantage
 from snowshed.streams.edges.columns import NUMBERS, TimingColumns
+from snowshed.streams.edges.losses import Report
 from snowshed.streams.statements import StatementRows, StatementTally, tallied
 
-__all__ = ["Tally", "merged", "statement_tallies"]
+__all__ = ["Tally", "merged", "reports_by_callee", "statement_tallies"]
 
 _ATTEMPTS, _OK, _REJECTED, _SECONDS = map(NUMBERS.index, ("attempts", "ok", "rejected", "latency_sum"))
 
@@ -53,6 +56,26 @@ def statement_tallies(columns: TimingColumns) -> dict[str, list[StatementTally]]
         counts=columns.counts,
     )
     return tallied(rows)
+
+
+def reports_by_callee(columns: TimingColumns) -> dict[str, list[Report]]:
+    """What a batch's messages say of their reporters; a message without sound times says nothing."""
+    calls = np.bincount(columns.message_of_row, columns.values[_ATTEMPTS], len(columns.callees)).tolist()
+    found: dict[str, list[Report]] = {}
+    for callee, reporter, vantage, start, window, lost, count in zip(
+        columns.callees,
+        columns.reporters,
+        columns.vantages,
+        columns.starts,
+        columns.windows,
+        columns.lost,
+        calls,
+        strict=True,
+    ):
+        if isfinite(start + window + lost):
+            report = Report(reporter, vantage is Vantage.CALLER, start, window, lost, count)
+            found.setdefault(callee, []).append(report)
+    return found
 
 
 def merged(one: Tally, other: Tally) -> Tally:

@@ -49,7 +49,7 @@ class HeartbeatFold:
 
     def step(self, state: Mapping[str, NodeState], batch: Batch[HeartbeatColumns]) -> Step[NodeState]:
         """Take the beats in, then judge every silence up to `batch.now`."""
-        received = self._receive(state, batch.records)
+        received, lost = self._receive(state, batch.records)
         current = {**state, **received}
         judged = self._judge(current, batch)
         current.update(judged)
@@ -60,7 +60,7 @@ class HeartbeatFold:
             emissions += self._report(state.get(node), value, batch)
             changes[node] = value._replace(reported=batch.now)
         changes |= {node: None for node, value in current.items() if self._forgotten(value, batch.now)}
-        return Step(changes, tuple(emissions))
+        return Step(changes, tuple(emissions), lost)
 
     def dump(self, value: NodeState) -> bytes:
         """A node's state as JSON."""
@@ -70,15 +70,19 @@ class HeartbeatFold:
         """A node's state from JSON."""
         return load(raw)
 
-    def _receive(self, state: Mapping[str, NodeState], columns: HeartbeatColumns) -> dict[str, NodeState]:
+    def _receive(self, state: Mapping[str, NodeState], columns: HeartbeatColumns) -> tuple[dict[str, NodeState], float]:
+        """The nodes with their newest beats, and how many beats are missing in between."""
         received: dict[str, NodeState] = {}
+        lost = 0.0
         limits = self._limits
         rows = columns.values[:, _USED].tolist()
         for identity, row, appended in zip(columns.identities, rows, columns.append_times, strict=True):
             node = identity.node
             known = received.get(node) or state.get(node)
-            received[node] = receive(known, identity, Beat._make(row), appended, limits)
-        return {node: value for node, value in received.items() if value is not state.get(node)}
+            received[node] = value = receive(known, identity, Beat._make(row), appended, limits)
+            if known is not None and value.seq > known.seq + 1.0 and value.interval == known.interval:
+                lost += value.seq - known.seq - 1.0
+        return {node: value for node, value in received.items() if value is not state.get(node)}, lost
 
     def _judge(self, current: Mapping[str, NodeState], batch: Batch[HeartbeatColumns]) -> dict[str, NodeState]:
         live = [value for value in current.values() if value.status not in GONE]

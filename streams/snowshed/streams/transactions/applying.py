@@ -234,6 +234,7 @@ class Applier:
                 fold_seconds=folded - started,
                 commit_seconds=time.perf_counter() - folded,
                 detector_lag=batch.detector_lag,
+                lost=step.lost,
             )
         )
         self._skipped = 0

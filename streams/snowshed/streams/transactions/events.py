@@ -66,6 +66,8 @@ class CommittedBatch:
     fold_seconds: float
     commit_seconds: float
     detector_lag: float
+    lost: float = 0.0
+    """Records that their senders are now known to have lost."""
 
 
 @dataclass(frozen=True, slots=True)

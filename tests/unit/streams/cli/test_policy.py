@@ -80,14 +80,6 @@ def test_diff_names_a_feature_and_takes_an_undeclared_one_at_its_defaults(tmp_pa
     assert "features.reviews.level" not in told
 
 
-def test_diff_tells_that_a_datasets_target_waits_for_a_restart(tmp_path: Path) -> None:
-    file = tmp_path / "target.toml"
-    file.write_text("[datasets.orders]\nobjective = 0.99\n")
-    told = run("diff", "built-in", file).stdout
-    assert "for dataset orders\n  datasets.orders.objective: not set → 0.99 ratio  (when workers restart" in told
-    assert "Share of time that its replicas are to be within those seconds" in told
-
-
 def test_diff_of_files_that_judge_alike_ends_with_zero(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text(_TEXT.replace("[retry]", "# why\n[services.search]\n[retry]"))

@@ -15,6 +15,7 @@ from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import DecodeError
 from snowshed.schemas.records import Heartbeat, SlowSample, TimingBatch, Vantage
 from snowshed.streams.edges.columns import NUMBERS, TimingReader
+from snowshed.streams.edges.groups import ranked
 from snowshed.streams.edges.layout import COLUMNS, Unusual, walk
 from snowshed.streams.folding import Message
 
@@ -213,3 +214,10 @@ def test_a_column_that_goes_on_past_its_end_is_left_to_the_codec() -> None:
     with pytest.raises(Unusual):
         walk(damaged, 5)
     assert len(TimingReader(CODEC).read([Message(0, 0.0, None, damaged)]).rejects) == 1
+
+
+@given(st.lists(st.integers(0, 40), max_size=60))
+def test_codes_are_ranked_as_numpy_does_it(codes: list[int]) -> None:
+    found, places = ranked(np.array(codes, np.int64))
+    expected = np.unique(np.array(codes, np.int64), return_inverse=True)
+    assert (found.tolist(), places.tolist()) == (expected[0].tolist(), expected[1].tolist())

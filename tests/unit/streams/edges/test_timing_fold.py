@@ -366,7 +366,7 @@ def test_level_1_takes_the_same_queue_for_long_as_level_2(delay: float, usual_p9
     blank = {name: np.zeros(1) for name in ("status", "since", "reported", "last_seen")}
     known = {"first_rate": 50.0, "ok_ratio": 1.0, "p90": usual_p90, "weight": float(limits.learning_windows)}
     edges = {**blank, **{name: np.array([value]) for name, value in known.items()}}
-    status = STATUSES[int(judged(edges, windows, START, limits).edges["status"][0])]
+    status = STATUSES[int(judged(edges, windows, np.ones(1, np.bool_), START, limits).edges["status"][0])]
     seen = float(windows.values["queue_delay_mean"][0])
     assert (status is EdgeStatus.OVERLOADED) == (seen > queue_limit(limits.queue_delay, usual_p90))
 

@@ -29,11 +29,13 @@ class Partition:
         self.state: dict[str, NodeState] = {}
         self.offset = 0
         self.version = 0
+        self.lost = 0.0
         self.round_trip = round_trip
 
     def step(
         self, now: float, beats: Iterable[tuple[float, Heartbeat]] = (), detector_lag: float = 0.0
     ) -> tuple[Emission, ...]:
+        """Fold the beats or a tick; `lost` then is what the fold counted as lost."""
         messages = [
             Message(self.offset + index, appended, beat.node.encode(), CODEC.encode(beat))
             for index, (appended, beat) in enumerate(beats)
@@ -56,6 +58,7 @@ class Partition:
                 assert self.fold.dump(self.state[key]) == raw
             else:
                 self.state[key] = value
+        self.lost = step.lost
         return step.emissions
 
     def statuses(self, emissions: tuple[Emission, ...]) -> list[tuple[str, str]]:
@@ -101,6 +104,15 @@ def test_a_new_node_is_reported_to_its_domain_and_to_the_health_topic() -> None:
         ("health", "p1", "node-alive/1"),
         ("observations", "money", "node-alive/1"),
     ]
+
+
+def test_beats_that_are_missing_in_a_nodes_sequence_are_counted_and_those_of_a_new_process_are_not() -> None:
+    partition = Partition()
+    for numbers, lost in (((1, 2), 0.0), ((5,), 2.0), ((4,), 0.0), ((6, 9), 2.0)):
+        partition.step(START + numbers[-1], [(START + number, beat("p1", number)) for number in numbers])
+        assert partition.lost == lost
+    partition.step(START + 12, [(START + 12, replace(beat("p1", 11), seq=1.0))])
+    assert partition.lost == 0.0
 
 
 def test_a_killed_node_is_suspected_within_one_interval_and_dead_two_seconds_later() -> None:

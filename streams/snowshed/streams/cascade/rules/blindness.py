@@ -1,19 +1,22 @@
-"""The detector is blind: nodes that live are no longer reported, or what is reported comes late.
+"""The detector is blind: nodes that live are no longer reported, or what is reported comes late, or some of it never.
 
 Level 1 reports every live node again after `HealthPolicy.refresh` seconds, whatever the node does. So when a report is
 overdue by far, level 1 is what has fallen silent, and what the domain looks like is not known. A node whose service the
-policy has moved to another domain is reported there from then on, and nothing is missing here.
+policy has moved to another domain is reported there from then on, and nothing is missing here. Where reporters have
+lost many reports on a callee (`snowshed.streams.cascade.sight`), what is missing there proves nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import nan
 
-from snowshed.schemas.records import IncidentKind, Liveness
+from snowshed.schemas.records import Evidence, IncidentKind, Liveness
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.observations import Place
+from snowshed.streams.cascade.sight import Sight
 from snowshed.streams.cascade.views import NodeView
 from snowshed.streams.policy import Policy
 
@@ -41,6 +44,12 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
             hidden.setdefault(health.domain, []).append(view)
     for domain, views in sorted(hidden.items()):
         yield _hidden(domain, views, overdue, now)
+    blind: dict[str, list[Sight]] = {}
+    for sight in board.sights.values():
+        if sight.blind_since:
+            blind.setdefault(sight.domain, []).append(sight)
+    for domain, sights in sorted(blind.items()):
+        yield _partly(domain, sights, policy.decisions.lost_share, now)
 
 
 def behind(domain: str, place: Place, lag: float, now: float, policy: Policy) -> Finding:
@@ -65,6 +74,35 @@ def ending(board: Board, case: Case) -> Ending:
     """Everything is in sight again."""
     del board
     return Ending(f"The detector sees all of {case.incident.domain} again.")
+
+
+def _partly(domain: str, sights: list[Sight], limit: float, now: float) -> Finding:
+    worst = sorted(sights, key=lambda sight: (-sight.share, sight.callee))
+    shares = ", ".join(f"{sight.share:.0%} of the calls of {sight.callee}" for sight in worst[:_SHOWN])
+    more = ", …" if len(worst) > _SHOWN else ""
+    since = now - min(sight.blind_since for sight in sights)
+    return Finding(
+        kind=IncidentKind.DETECTOR,
+        subject=f"telemetry-{domain}",
+        domain=domain,
+        rule=RULE,
+        severity="warning",
+        summary=f"Reports are lost for {since:.0f} s, of {shares}{more}: nothing is concluded from what is missing "
+        "there, and nothing is tightened.",
+        members=tuple(sight.callee for sight in worst[:_NAMED]),
+        evidence=tuple(item for sight in worst[:_SHOWN] for item in _lost(sight, limit)),
+        confidence=1.0,
+        patience=_PATIENCE,
+    )
+
+
+def _lost(sight: Sight, limit: float) -> Iterator[Evidence]:
+    """How much of a callee is missing, and since when who has lost how many reports on it."""
+    newest = sight.gaps[-1].at
+    yield sight.place.evidence(f"calls of {sight.callee} that nobody reported", sight.share, limit, "ratio", newest)
+    for reporter, reports in sight.reporters[:_SHOWN]:
+        series = f"reports on {sight.callee} that {reporter} has lost"
+        yield sight.place.evidence(series, reports, nan, "reports", sight.began)
 
 
 def _hidden(domain: str, views: list[NodeView], overdue: float, now: float) -> Finding:

@@ -63,9 +63,11 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
         if all(matrix.values()):
             continue
         unanswered = {link for link in links if _stays_one_way(board, link, links[link], policy.overload)}
+        # A callee of whose reports many are missing may hear what it does not tell of.
+        untold = {link for link in links if _is_untold(board, link, links[link])}
         unheard = {link for link in links if link[1] in living and is_unheard(links[link])}
         # Calls that the callee hears and does not answer in time are its own affair.
-        late = {link for link in links if is_heard(links[link])} - unanswered
+        late = ({link for link in links if is_heard(links[link])} | untold) - unanswered
         matrix = {link: works for link, works in matrix.items() if works or link not in late}
         for cut in partitions(matrix, unheard=unheard, unanswered=unanswered):
             yield _finding(domain, cut, links)
@@ -88,6 +90,16 @@ def _cut_off(board: Board, now: float) -> Iterator[Finding]:
                         found.setdefault((edge.domain, edge.window.caller, node), []).append(edge)
     for (domain, caller, node), edges in sorted(found.items()):
         yield _node_finding(domain, caller, node, edges)
+
+
+def _is_untold(board: Board, link: Link, edge: EdgeView) -> bool:
+    """Whether it proves nothing that the callee tells of no calls; what has been found before stays found."""
+    if not edge.heard or not board.is_blind(link[1]):
+        return False
+    return not any(
+        kind is IncidentKind.PARTITION and {*link} <= {*case.incident.members}
+        for (kind, _), case in board.cases.items()
+    )
 
 
 def _stays_one_way(board: Board, link: Link, edge: EdgeView, policy: OverloadPolicy) -> bool:

@@ -12,6 +12,7 @@ from snowshed.streams.simulate.queueing.troubles import (
     Deploy,
     Flush,
     Gray,
+    Lossy,
     Partition,
     Spike,
     Stall,
@@ -64,7 +65,7 @@ def _unknown_places(fleet: Fleet, troubles: Sequence[Trouble]) -> Iterator[str]:
 
 def _place(trouble: Trouble) -> _Place:
     match trouble:
-        case CapacityLoss() | Gray() | Deploy():
+        case CapacityLoss() | Gray() | Deploy() | Lossy():
             return trouble.service
         case Partition() | Flush() | Spike():
             return trouble.caller, trouble.callee

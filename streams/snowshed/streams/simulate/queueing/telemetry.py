@@ -12,12 +12,13 @@ from snowshed.producers.outcome import Outcome
 from snowshed.producers.window import Row, Window
 from snowshed.schemas.records import Heartbeat, NodeStatus
 from snowshed.streams.simulate.events import Event
+from snowshed.streams.simulate.queueing.draws import generator, uniforms
 from snowshed.streams.simulate.queueing.fleet import Fleet, Link
 from snowshed.streams.simulate.queueing.observing import Attempt
 from snowshed.streams.simulate.queueing.replication import Replication
 from snowshed.streams.simulate.queueing.scenario import Scenario
 from snowshed.streams.simulate.queueing.seconds import Second
-from snowshed.streams.simulate.queueing.troubles import Deploy, Trouble
+from snowshed.streams.simulate.queueing.troubles import Deploy, Lossy, Trouble
 
 __all__ = ["telemetry"]
 
@@ -40,7 +41,7 @@ def telemetry(
         keep: is given each second as well.
         beats: heartbeats a second of each node.
     """
-    reports = _Reports(scenario.fleet, start)
+    reports = _Reports(scenario.fleet, scenario.troubles, seed, start)
     others: list[_Beats | Replication] = [
         _Beats(node, index, scenario.troubles, start, beats) for node, index in reports.nodes
     ]
@@ -55,8 +56,11 @@ def telemetry(
 class _Reports:
     """Every node's windows; an observer."""
 
-    def __init__(self, fleet: Fleet, start: float) -> None:
+    def __init__(self, fleet: Fleet, troubles: Sequence[Trouble], seed: int, start: float) -> None:
         self._start = start
+        self._losses = [each for each in troubles if isinstance(each, Lossy)]
+        self._chance = uniforms(generator(seed, "reports"))
+        self._lost: dict[tuple[str, int], float] = {}
         outside = {load.caller: 1 for load in fleet.loads}
         self._replicas = {**outside, **{service.name: service.replicas for service in fleet.services}}
         self._windows: dict[int, dict[tuple[str, int], Window]] = {}
@@ -80,9 +84,21 @@ class _Reports:
     def before(self, second: int) -> Iterator[Event]:
         """The reports of the windows that end where a second begins."""
         for (service, index), window in sorted(self._windows.pop(second - 1, {}).items()):
-            at = self._start + second + _SENT_AFTER
-            for batch in timing_batches(window, _node(service, index), seconds=1.0, sent_at=at, lost=0.0):
-                yield Event(at, "timings", batch.callee, batch)
+            at, lost = self._start + second + _SENT_AFTER, self._lost.get((service, index), 0.0)
+            for batch in timing_batches(window, _node(service, index), seconds=1.0, sent_at=at, lost=lost):
+                if self._loses(service, second):
+                    self._lost[service, index] = self._lost.get((service, index), 0.0) + 1.0
+                else:
+                    yield Event(at, "timings", batch.callee, batch)
+
+    def _loses(self, service: str, second: int) -> bool:
+        return any(
+            each.service == service
+            and each.start <= second < each.start + each.seconds
+            # Drawn only where something can be lost, so that other runs stay as they are.
+            and next(self._chance) < each.share
+            for each in self._losses
+        )
 
     def _row(self, ended: float, service: str, index: int, link: Link, *, by_callee: bool) -> Row:
         second = int(ended)

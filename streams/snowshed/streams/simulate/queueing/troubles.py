@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
-__all__ = ["CapacityLoss", "Deploy", "Flush", "Gray", "Partition", "Spike", "Stall", "Trouble", "speed_steps"]
+__all__ = ["CapacityLoss", "Deploy", "Flush", "Gray", "Lossy", "Partition", "Spike", "Stall", "Trouble", "speed_steps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,17 @@ class Stall:
     """Share of the writes that it still applies."""
 
 
-Trouble = CapacityLoss | Gray | Partition | Flush | Deploy | Spike | Stall
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lossy:
+    """The nodes of a service lose a share of their reports on calls before these are sent; the calls are well."""
+
+    service: str
+    share: float
+    start: float
+    seconds: float
+
+
+Trouble = CapacityLoss | Gray | Partition | Flush | Deploy | Spike | Stall | Lossy
 
 Steps = tuple[tuple[float, float], ...]
 """From when on, and how fast."""

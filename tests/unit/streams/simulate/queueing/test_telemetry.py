@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import orjson
 import pytest
 
 from snowshed.schemas.codec import Codec
-from snowshed.schemas.records import Heartbeat, Marker, NodeStatus, TimingBatch, Vantage
+from snowshed.schemas.records import Heartbeat, IncidentKind, Marker, NodeStatus, TimingBatch, Vantage
 from snowshed.schemas.topics import Topics
 from snowshed.streams.agents.folds import folds
 from snowshed.streams.causes import read_intervals
@@ -19,7 +20,7 @@ from snowshed.streams.simulate import record_scenario
 from snowshed.streams.simulate.queueing import NAMED, Second, telemetry, write_intervals
 from snowshed.streams.simulate.queueing.fleet import Dataset
 from snowshed.streams.simulate.queueing.replication import Replication
-from snowshed.streams.simulate.queueing.troubles import Stall
+from snowshed.streams.simulate.queueing.troubles import Lossy, Stall
 
 START = 1_790_000_000.0
 
@@ -65,6 +66,25 @@ def test_a_recording_of_a_run_can_be_folded(tmp_path: Path) -> None:
     result = replay(read_recording(file), folds(Policy(), Codec()), Topics("snowshed"), Codec())
     assert not result.dead_letters
     assert any("payments" in incident.incident_id for incident in result.incidents)
+
+
+def test_lost_reports_are_said_to_be_lost_and_accuse_nobody(tmp_path: Path) -> None:
+    lossy = Lossy(service="payments", share=0.5, start=30.0, seconds=15.0)
+    scenario = replace(NAMED["calm"], troubles=(lossy,), seconds=60)
+    sound = list(telemetry(NAMED["calm"].lasting(60), 1, START, lambda _: None))
+    events = list(telemetry(scenario, 1, START, lambda _: None))
+    gone = len(sound) - len(events)
+    counted = {one.record.reporter: one.record.lost for one in events if isinstance(one.record, TimingBatch)}
+    assert sum(counted.values()) == gone
+    assert {name for name, lost in counted.items() if lost} == {"payments-1", "payments-2", "payments-3"}
+    file = tmp_path / "run.jsonl.gz"
+    record_scenario(file, events, 2)
+    result = replay(read_recording(file), folds(Policy(), Codec()), Topics("snowshed"), Codec())
+    (incident,) = result.incidents
+    assert (incident.kind, incident.subject) == (IncidentKind.DETECTOR, "telemetry-default")
+    assert incident.members == ("payments",)
+    assert any("reports on payments that payments-" in item.series for item in incident.evidence)
+    assert not result.decisions
 
 
 def test_a_run_as_intervals_is_the_same_each_time_and_is_read_by_the_search_for_causes(tmp_path: Path) -> None:
