@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from math import inf
+from operator import attrgetter
 
 from snowshed.schemas.records import Consistency, ConsistencyMode, Decision
 from snowshed.streams.cascade.findings import Finding, Setting
@@ -14,6 +15,7 @@ __all__ = ["Held", "asked", "due", "issued", "lifted"]
 _OFTEN = 0.5
 """Shortest time between two renewals that tell new ages."""
 _VALUES = [item.name for item in fields(Setting) if item.name not in {"scope", "scope_kind", "kind", "rule", "reason"}]
+_values = attrgetter(*_VALUES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def due(held: Held | None, setting: Setting, now: float) -> bool:
 
 def differs(held: Held, setting: Setting) -> bool:
     """Whether a setting asks for something else than the decision in force; the order of preference does not count."""
-    return any(_plain(getattr(held.decision, name)) != _plain(getattr(setting, name)) for name in _VALUES)
+    asked, given = _values(setting), _values(held.decision)
+    return asked != given and [*map(_plain, asked)] != [*map(_plain, given)]
 
 
 def issued(

@@ -13,9 +13,12 @@ from snowshed.streams.cascade.board import Board, DomainState, arranged
 from snowshed.streams.cascade.cases import Case, closing, joined, linked, notice, opening, updated, worth_telling
 from snowshed.streams.cascade.decisions import Held, asked, differs, due, issued, lifted
 from snowshed.streams.cascade.findings import Finding
-from snowshed.streams.cascade.intake import forgotten, take
+from snowshed.streams.cascade.inbound import Inbound
+from snowshed.streams.cascade.intake import adopt, forget, take
+from snowshed.streams.cascade.memory import Lasting, Memory
 from snowshed.streams.cascade.observations import Observation, Place, read
 from snowshed.streams.cascade.orders import Ordered, commanded, expired, obeyed, ordered
+from snowshed.streams.cascade.packing import BEGIN, packed, unpacked
 from snowshed.streams.cascade.policies import KEY, AppliedPolicy, applied, policy_of, stretches
 from snowshed.streams.cascade.reports import reported
 from snowshed.streams.cascade.rules import RULES, blindness
@@ -40,7 +43,7 @@ _Kept = TypeVar("_Kept", Stance, WriteThrottle)
 class DomainFold:
     """Turns observations into incidents, decisions and notices.
 
-    State keys: `node/…`, `edge/caller>callee`, `service/…`, `lag/dataset/server`, `season/…`, `throttle/callee`,
+    State keys: `node/…`, `inbound/callee`, `service/…`, `lag/dataset/server`, `season/…`, `throttle/callee`,
     `stance/dataset`, `writes/dataset`, `incident/kind/subject`, `decision/scope|kind`, `order/scope|kind` and `policy`.
     While the detector is late (`DecisionPolicy.detector_lag`) observations are taken in, an incident says so, and what
     operators ordered is renewed. Nothing else happens: no other incident opens or closes, and decisions run out.
@@ -54,6 +57,8 @@ class DomainFold:
     def __init__(self, policy: Policy, codec: Codec | None = None, *, pinned: bool = False) -> None:
         self._start, self._pinned = policy, pinned
         self._codec = codec or Codec()
+        self._memories: dict[int, Memory] = {}
+        """By partition."""
         self._snapshot: Snapshot[DomainState] = Snapshot(
             NodeView,
             EdgeView,
@@ -81,13 +86,15 @@ class DomainFold:
     def step(self, state: Mapping[str, DomainState], batch: _Batch) -> Step[DomainState]:
         """Take the observations in, then let every rule judge the whole domain."""
         current = dict(state)
+        adopt(current)
         policy = self._take(current, batch)
         self._order(current, batch)
-        for key in [key for key, value in current.items() if forgotten(value, batch.now, policy)]:
-            del current[key]
-        judgement = _Judgement(policy, current, batch)
+        forget(current, batch.now, policy)
+        memory = self._memories.setdefault(batch.partition, Memory())
+        judgement = _Judgement(policy, current, batch, memory)
         late = batch.detector_lag > policy.decisions.detector_lag
         emissions = judgement.withheld() if late else judgement.passed()
+        memory.turn()
         changes: dict[str, DomainState | None] = {
             key: value for key, value in current.items() if value is not state.get(key)
         }
@@ -117,26 +124,27 @@ class DomainFold:
             del current[key]
 
     def dump(self, value: DomainState) -> bytes:
-        """A state value as JSON."""
-        return self._snapshot.dump(value)
+        """A state value as bytes."""
+        return packed(value) if isinstance(value, Inbound) else self._snapshot.dump(value)
 
     def load(self, raw: bytes) -> DomainState:
-        """A state value from JSON."""
-        return self._snapshot.load(raw)
+        """A state value from bytes."""
+        return unpacked(raw) if raw.startswith(BEGIN) else self._snapshot.load(raw)
 
 
 class _Judgement:
     """One step's judgement over the state in `current`, which it changes."""
 
-    def __init__(self, policy: Policy, current: dict[str, DomainState], batch: _Batch) -> None:
+    def __init__(self, policy: Policy, current: dict[str, DomainState], batch: _Batch, memory: Memory) -> None:
         self._policy = policy
         self._current = current
         self._batch = batch
         self._emissions: list[Emission] = []
+        self._memory = memory
 
     def passed(self) -> tuple[Emission, ...]:
         """Judge, and give what is to be said."""
-        board = arranged(self._current)
+        board = arranged(self._current, self._memory)
         self._steer(board)
         self._stand(board)
         now = self._batch.now
@@ -150,7 +158,7 @@ class _Judgement:
     def withheld(self) -> tuple[Emission, ...]:
         """Say that this detector is late, renew what operators have ordered, and nothing else."""
         batch = self._batch
-        board = arranged(self._current)
+        board = arranged(self._current, self._memory)
         self._obey(board, commanded(self._current, {*board.held}), {})
         place = Place(batch.partition, batch.first_offset)
         finding = blindness.behind(self._policy.default_domain, place, batch.detector_lag, batch.now, self._policy)
@@ -169,13 +177,16 @@ class _Judgement:
         bad = {callee for callee, edges in board.callees.items() if any(edge.overloaded.lasts(hold) for edge in edges)}
         for callee in sorted({*bad, *held}):
             seen = situation(board, callee, self._policy, self._batch.now)
-            throttle = steer(held.get(callee), seen, self._batch.now, self._policy.overload, self._policy.control)
+            before = held.get(callee)
+            throttle = steer(before, seen, self._batch.now, self._policy.overload, self._policy.control)
             if throttle is None:
                 self._current.pop(f"throttle/{callee}", None)
                 continue
-            board.throttles[callee] = throttle
-            if throttle != held.get(callee):
+            if before is not None and throttle == before:
+                throttle = before  # what was worked out of it holds on
+            else:
                 self._current[f"throttle/{callee}"] = throttle
+            board.throttles[callee] = throttle
 
     def _stand(self, board: Board) -> None:
         self._keep(board.stances, stances(board, self._policy, self._batch.now))
@@ -194,9 +205,16 @@ class _Judgement:
             if not finding.opens:
                 continue
             held = board.cases.get((finding.kind, finding.subject))
-            case = opening(finding, now, lag) if held is None else updated(held, finding, now)
+            case = opening(finding, now, lag) if held is None else self._updated(held, finding)
             cases[case.key] = case
         return joined(cases, now)
+
+    def _updated(self, case: Case, finding: Finding) -> Case:
+        """The case with the finding; the same one where neither has changed since it had nothing new in it."""
+        now = self._batch.now
+        return self._memory.recalled(
+            "case", case.key, (case, finding), now, lambda: _if_same(case, updated(case, finding, now), now)
+        )
 
     def _decide(self, board: Board, findings: list[Finding], cases: dict[str, Case]) -> None:
         wanted = asked(findings)
@@ -289,3 +307,8 @@ class _Judgement:
 
     def _id(self, rule: str) -> str:
         return decision_id("observations", self._batch.partition, self._batch.version, len(self._emissions), rule)
+
+
+def _if_same(before: Case, after: Case, now: float) -> Lasting[Case]:
+    """What came of an update; only that nothing did holds on."""
+    return Lasting(after) if after is before else Lasting(after, now)

@@ -122,12 +122,7 @@ def steer(
     """The control after this step; None when there is nothing to control."""
     if held is None:
         return _begun(seen, now) if seen.overloaded else None
-    held = replace(
-        held,
-        reporters=seen.reporters or held.reporters,
-        trigger=seen.trigger or held.trigger,
-        timeout=held.timeout or seen.timeout,
-    )
+    held = _noted(held, seen)
     if held.programme is not None:
         over = seen.excess > 1.0 if isnan(seen.queue_delay) else seen.queue_delay > policy.queue_delay
         clean_since = (held.clean_since or now) if seen.clear else 0.0
@@ -144,21 +139,31 @@ def steer(
         missing=missing,
         policy=control,
     )
-    held = replace(held, trial=trial)
+    if trial is not held.trial:
+        held = replace(held, trial=trial)
     ladder = _climbed(held, seen, now, policy, control)
     if ladder.level == METASTABLE:
         programme = begun(seen.effect, seen.capacity, held.usual_rate, now, control, drops=held.timeout is not None)
         return _under(held, programme, ladder.clean_since, now)
     rose = ladder.level > held.level
-    if ladder.level != held.level:
-        trial = _entered(trial, held.level, ladder.level)
-    held = replace(held, level=ladder.level, entered=ladder.entered, clean_since=ladder.clean_since, trial=trial)
+    if ladder != Ladder(held.level, held.entered, held.clean_since):
+        trial = _entered(trial, held.level, ladder.level) if ladder.level != held.level else trial
+        held = replace(held, level=ladder.level, entered=ladder.entered, clean_since=ladder.clean_since, trial=trial)
     if held.level == 0 and not held.cuts:
         return None
     due = seen.observed_at >= held.stepped + policy.step
     if rose or (held.cuts and due):
         held = replace(_stepped(held, seen, policy, control, rose=rose), stepped=seen.observed_at)
     return held
+
+
+def _noted(held: Throttle, seen: Situation) -> Throttle:
+    """With what the situation adds; the same where that is nothing, as in most steps."""
+    reporters, trigger = seen.reporters or held.reporters, seen.trigger or held.trigger
+    timeout = held.timeout or seen.timeout
+    if (reporters, trigger, timeout) == (held.reporters, held.trigger, held.timeout):
+        return held
+    return replace(held, reporters=reporters, trigger=trigger, timeout=timeout)
 
 
 def _trial(seen: Situation) -> Trial:

@@ -7,21 +7,28 @@ it waits for another bad one, with a short queue of its own, is a victim: its in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import isnan, nan, sqrt
+from functools import partial
+from math import inf, isnan, nan, sqrt
 
-from snowshed.schemas.records import Cause, DecisionKind, Evidence, IncidentKind, ScopeKind
+import numpy as np
+
+from snowshed.schemas.records import Cause, DecisionKind, IncidentKind, ScopeKind
 from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.calls import Edges
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding, Setting
-from snowshed.streams.cascade.gathering import is_thin
+from snowshed.streams.cascade.gathering import is_thin, thin
 from snowshed.streams.cascade.harm import harmed
+from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.paths import is_on_the_way
+from snowshed.streams.cascade.rows import Floats, Rows
 from snowshed.streams.cascade.rules.retry_amplification import budget
+from snowshed.streams.cascade.streaks import Marks, marked
 from snowshed.streams.cascade.throttle import Situation, Throttle
 from snowshed.streams.cascade.triggers import descent, lost
-from snowshed.streams.cascade.views import CURRENT, EdgeView, Streak, extended, queues
+from snowshed.streams.cascade.views import CURRENT, EdgeView, queues
 from snowshed.streams.causes.attribution import best, shares
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.queueing import queue_limit
@@ -29,9 +36,12 @@ from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import OverloadPolicy, Policy
 from snowshed.streams.stability.course import STABLE, Verdict
 
-__all__ = ["RULE", "ending", "excess", "judge", "noted", "situation"]
+__all__ = ["RULE", "ending", "excess", "judge", "marks", "situation"]
 
 RULE = "overload/1"
+
+_Signal = tuple[str, float, tuple[float, float, str]]
+"""Its name, by how much it exceeds its limit, and the value, the limit and their unit."""
 
 _CONFIDENCE = 0.85
 _FULL_SPAN = 1.0
@@ -41,23 +51,44 @@ _SHOWN = 3
 """Edges that an incident's evidence shows, the worst first."""
 
 
-def excess(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> float:
-    """The worst signal over its limit: above 1 is bad, below `exit_ratio` clear; 0 for a window too thin to judge."""
-    if is_thin(window, policy):
-        return 0.0
-    signals = [signal for _, signal, _ in _signals(window, baseline, policy)]
-    return max(signals, default=0.0)
+def excess(rows: Rows, policy: OverloadPolicy) -> Floats:
+    """The worst signal over its limit: above 1 is bad, below `exit_ratio` clear; 0 for a window too thin to judge.
+
+    The signals are those that `_signals` tells of a single edge.
+    """
+    window, usual = rows.window, rows.usual
+    queue = np.where(usual["p90"] > policy.queue_delay, usual["p90"], policy.queue_delay)
+    slow = policy.latency_factor * usual["p90"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        waits = window["queue_delay_mean"] / queue
+        lasts = np.where(slow > 0.0, window["p90"] / slow, nan)
+        fails = (1.0 - rows.ok_ratio) / (1.0 - policy.ok_ratio * usual["ok_ratio"])
+    worst = np.fmax(np.fmax(waits, lasts), fails)
+    return np.where(thin(rows, policy) | np.isnan(worst), 0.0, worst)
 
 
-def noted(streak: Streak, window: EdgeWindow, value: float, *, now: float, policy: OverloadPolicy) -> Streak:
-    """The streak of bad windows after one with this excess; a short one too thin to judge leaves it as it is."""
-    if window.span < _FULL_SPAN and is_thin(window, policy):
-        return streak
-    return extended(streak, bad=value > 1.0, clear=value < policy.exit_ratio, span=window.span, now=now)
+def marks(rows: Rows, values: Floats, policy: OverloadPolicy) -> Marks:
+    """What windows with this excess do to streaks of bad ones; a short one too thin to judge does nothing."""
+    short = (rows.window["span"] < _FULL_SPAN) & thin(rows, policy)
+    return marked(bad=values > 1.0, clear=values < policy.exit_ratio, kept=short)
 
 
 def situation(board: Board, callee: str, policy: Policy, now: float) -> Situation:
     """What the edges into a callee show now, put together."""
+    edges = board.callees.get(callee, ())
+    domains = {edge.domain for edge in edges} or {policy.domain_of(callee)}
+    made_of = (
+        policy,
+        edges,
+        board.callers.get(callee),
+        board.services.get(callee),
+        board.is_open(IncidentKind.OVERLOAD, callee),
+        *(board.cases.get((IncidentKind.CASCADE, domain)) for domain in sorted(domains)),
+    )
+    return board.memory.recalled("situation", callee, made_of, now, lambda: _situation(board, callee, policy, now))
+
+
+def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting[Situation]:
     limits, standing = policy.overload, board.services.get(callee)
     edges = [edge for edge in board.callees.get(callee, ()) if now < edge.observed_at + CURRENT]
     bad = [
@@ -77,7 +108,7 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
     waits = culprits(board, callee, policy)
     judgement = standing.judgement if standing else STABLE
     usual_rate = sum(_usual_rate(edge) for edge in edges)
-    return Situation(
+    found = Situation(
         callee=callee,
         domain=domain,
         overloaded=any(queues(edge, limits) for edge in bad) or (bool(bad) and 2 * len(bad) >= len(busy)),
@@ -103,20 +134,27 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
         timeout=_timeout(callee, edges, policy),
         cold=judgement.cold >= policy.metastable.cold,
     )
+    # Where none of them is current, it tells the time.
+    return Lasting(found, min((edge.observed_at + CURRENT for edge in edges), default=now))
 
 
-def culprits(board: Board, callee: str, policy: Policy) -> list[EdgeView]:
+def culprits(board: Board, callee: str, policy: Policy) -> Edges:
     """Bad edges that the callee itself calls out on, worst first; none while its own queue is long."""
+    made_of = (policy, board.callees.get(callee), board.callers.get(callee))
+    return board.memory.recalled("culprits", callee, made_of, 0.0, lambda: Lasting(_culprits(board, callee, policy)))
+
+
+def _culprits(board: Board, callee: str, policy: Policy) -> Edges:
     limits = policy.overload
     if any(queues(edge, limits) for edge in board.callees.get(callee, ())):
-        return []
+        return ()
     outward = [
         edge
         for edge in board.callers.get(callee, ())
         if edge.window.callee != callee
         and (edge.overloaded.lasts(limits.hold) or edge.amplified.lasts(policy.retry.hold))
     ]
-    return sorted(outward, key=_worst)
+    return tuple(sorted(outward, key=_worst))
 
 
 def _pressed(edges: list[EdgeView], bearable: float, policy: Policy) -> bool:
@@ -135,12 +173,27 @@ def _trigger(board: Board, domain: str, callee: str) -> str:
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """Callees under control."""
     for callee, throttle in board.throttles.items():
-        edges = board.callees.get(callee, [])
-        current = [edge for edge in edges if now < edge.observed_at + CURRENT]
-        bad = [edge for edge in current if edge.overloaded.lasts(policy.overload.hold)]
-        opens = _harms(board, callee, bad, policy)
-        acute = any(edge.excess > 1.0 for edge in bad)
-        yield replace(_finding(board, throttle, current or edges, policy), opens=opens, acute=acute)
+        made_of = (
+            policy,
+            throttle,
+            board.callees.get(callee),
+            board.services.get(callee),
+            culprits(board, callee, policy),
+            _causes(board, callee, policy),
+            board.is_open(IncidentKind.OVERLOAD, callee),
+        )
+        yield board.memory.recalled(RULE, callee, made_of, now, partial(_found, board, throttle, policy, now))
+
+
+def _found(board: Board, throttle: Throttle, policy: Policy, now: float) -> Lasting[Finding]:
+    callee = throttle.callee
+    edges = board.callees.get(callee, ())
+    current = [edge for edge in edges if now < edge.observed_at + CURRENT]
+    bad = [edge for edge in current if edge.overloaded.lasts(policy.overload.hold)]
+    opens = _harms(board, callee, bad, policy)
+    acute = any(edge.excess > 1.0 for edge in bad)
+    found = replace(_finding(board, throttle, current or edges, policy), opens=opens, acute=acute)
+    return Lasting(found, min((edge.observed_at + CURRENT for edge in current), default=inf))
 
 
 def _harms(board: Board, callee: str, bad: list[EdgeView], policy: Policy) -> bool:
@@ -154,9 +207,7 @@ def ending(board: Board, case: Case) -> Ending:
     return Ending(f"{case.incident.subject} answers as usual again.")
 
 
-def _signals(
-    window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy
-) -> Iterator[tuple[str, float, tuple[float, float, str]]]:
+def _signals(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> Iterator[_Signal]:
     if not isnan(window.queue_delay_mean):
         limit = queue_limit(policy.queue_delay, baseline.p90)
         yield "mean queue delay", window.queue_delay_mean / limit, (window.queue_delay_mean, limit, "s")
@@ -195,22 +246,25 @@ def _usual_rate(edge: EdgeView) -> float:
     return edge.window.first / edge.window.span if isnan(learned) else learned
 
 
-def _finding(board: Board, throttle: Throttle, edges: list[EdgeView], policy: Policy) -> Finding:
+def _finding(board: Board, throttle: Throttle, edges: Sequence[EdgeView], policy: Policy) -> Finding:
     callee = throttle.callee
     blamed = culprits(board, callee, policy)
     worst = sorted(edges, key=_worst)[:_SHOWN]
     because = f" because it waits for {blamed[0].window.callee}" if blamed else ""
-    evidence = tuple(item for edge in worst for item in _evidence(edge, policy.overload))
+    signals = [(edge, signal) for edge in worst for signal in _signals(edge.judged, edge.baseline, policy.overload)]
     return Finding(
         kind=IncidentKind.OVERLOAD,
         subject=callee,
         domain=throttle.domain,
         rule=RULE,
         severity="critical" if throttle.level > 1 else "warning",
-        summary=_summary(callee, because, worst, policy.overload),
+        summary=_summary(callee, because, signals),
         members=(callee, *(edge.window.caller for edge in edges)),
         causes=_causes(board, callee, policy),
-        evidence=evidence,
+        evidence=tuple(
+            edge.place.evidence(f"{name} of {edge.name}", value, limit, unit, edge.observed_at)
+            for edge, (name, _, (value, limit, unit)) in signals
+        ),
         confidence=_CONFIDENCE,
         settings=tuple(_settings(board, throttle, policy)),
     )
@@ -218,28 +272,33 @@ def _finding(board: Board, throttle: Throttle, edges: list[EdgeView], policy: Po
 
 def _causes(board: Board, callee: str, policy: Policy) -> tuple[Cause, ...]:
     """Where its excess comes from: itself, or who is furthest down the way on which most of it is passed on."""
-    way = shares(descent(board.callees, board.callers, callee))
+    way = descent(board, callee)
+    made_of = (policy, *way.values(), *map(board.callees.get, way))
+    return board.memory.recalled("causes", ">".join(way), made_of, 0.0, partial(_blamed, board, callee, way, policy))
+
+
+def _blamed(board: Board, callee: str, excess: Mapping[str, float], policy: Policy) -> Lasting[tuple[Cause, ...]]:
+    way = shares(excess)
     named: dict[str, tuple[float, str]] = {}
     for name, share in way.items():
-        edges = board.callees.get(name, []) if name != callee else []
+        edges = board.callees.get(name, ()) if name != callee else ()
         paths = lost(edges, policy)
         named |= dict.fromkeys([edge.name for edge in paths] or [name], (share, ""))
     ranked = best(named, _SHOWN)
-    return tuple(Cause(name=name, score=score) for name, score, _ in ranked) or (Cause(name=callee, score=1.0),)
+    causes = tuple(Cause(name=name, score=score) for name, score, _ in ranked)
+    return Lasting(causes or (Cause(name=callee, score=1.0),))
 
 
-def _evidence(edge: EdgeView, policy: OverloadPolicy) -> Iterator[Evidence]:
-    for name, _, (value, limit, unit) in _signals(edge.judged, edge.baseline, policy):
-        yield edge.place.evidence(f"{name} of {edge.name}", value, limit, unit, edge.observed_at)
-
-
-def _summary(callee: str, because: str, edges: list[EdgeView], policy: OverloadPolicy) -> str:
-    signals = [
-        (signal, f"{name} of {edge.name} is {value:.3g} {unit} against a limit of {limit:.3g}")
-        for edge in edges
-        for name, signal, (value, limit, unit) in _signals(edge.judged, edge.baseline, policy)
-    ]
-    worst, said = max(signals, default=(0.0, ""))
+def _summary(callee: str, because: str, signals: Sequence[tuple[EdgeView, _Signal]]) -> str:
+    worst = max((signal for _, (_, signal, _) in signals), default=0.0)
+    said = max(
+        (
+            f"{name} of {edge.name} is {value:.3g} {unit} against a limit of {limit:.3g}"
+            for edge, (name, signal, (value, limit, unit)) in signals
+            if signal == worst
+        ),
+        default="",
+    )
     if worst > 1.0:
         return f"{callee} is overloaded{because}: {said}."
     # Inside its limits again, but held until it has stayed there.

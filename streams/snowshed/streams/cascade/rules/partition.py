@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from snowshed.schemas.records import Cause, IncidentKind, Liveness
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.paths import is_heard, is_unanswered, is_unheard
-from snowshed.streams.cascade.views import CURRENT, EdgeView, Streak, extended
-from snowshed.streams.edges.window import EdgeWindow
+from snowshed.streams.cascade.rows import Bools, Rows
+from snowshed.streams.cascade.streaks import Marks, marked
+from snowshed.streams.cascade.views import CURRENT, EdgeView
 from snowshed.streams.policy import HealthPolicy, OverloadPolicy, Policy
 from snowshed.streams.reachability import Link, Partition, PartitionKind, partitions
 
-__all__ = ["RULE", "ending", "is_expected", "judge", "noted"]
+__all__ = ["RULE", "ending", "expected", "judge", "marks"]
 
 RULE = "partition/1"
 
@@ -32,19 +35,21 @@ _CONFIDENCE: Mapping[PartitionKind, float] = {
 _NAMED = 3
 
 
-def noted(streak: Streak, window: EdgeWindow, *, now: float, policy: HealthPolicy) -> Streak:
-    """The streak of windows in which calls were made and none succeeded, after one more."""
-    bad = is_expected(window, policy) and not window.ok
-    return extended(streak, bad=bad, clear=window.ok > 0.0, span=window.span, now=now)
+def marks(rows: Rows, policy: HealthPolicy) -> Marks:
+    """What windows do to streaks of those in which calls were made and none succeeded."""
+    ok = rows.window["ok"]
+    return marked(bad=expected(rows, policy) & (ok == 0.0), clear=ok > 0.0)
 
 
-def is_expected(window: EdgeWindow, policy: HealthPolicy) -> bool:
+def expected(rows: Rows, policy: HealthPolicy) -> Bools:
     """Whether so many calls were made that their silence means something."""
-    return window.attempts - window.rejected >= policy.partition_calls * min(window.span, 1.0)
+    return rows.admitted >= policy.partition_calls * np.minimum(rows.window["span"], 1.0)
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """The cuts of each domain."""
+    if not any(edge.cut.windows > 1 for edges in board.callees.values() for edge in edges):
+        return
     dead, living = _liveness(board)
     domains: dict[str, dict[Link, EdgeView]] = {}
     for edges in board.callees.values():
@@ -52,9 +57,9 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
             if now < edge.observed_at + CURRENT and edge.window.callee not in dead:
                 domains.setdefault(edge.domain, {})[edge.window.caller, edge.window.callee] = edge
     for domain, links in sorted(domains.items()):
-        matrix = _matrix(links, policy.health)
-        if all(matrix.values()):
+        if not any(edge.cut.windows > 1 for edge in links.values()):
             continue
+        matrix = _matrix(links, policy.health)
         unanswered = {link for link in links if _stays_one_way(board, link, links[link], policy.overload)}
         unheard = {link for link in links if link[1] in living and is_unheard(links[link])}
         # Calls that the callee hears and does not answer in time are its own affair.
