@@ -6,7 +6,7 @@ service works off its backlog it rings louder than the one that began it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from math import exp2
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ Addition = tuple[float, float, float, float, float]
 """What a window adds: the share of the sums that is kept, then what comes to each but the lost calls."""
 
 
-def additions(rows: Rows) -> Sequence[Addition]:
+def additions(rows: Rows) -> Iterator[Addition]:
     """What each row adds to the sums of its edge."""
     admitted, window, usual = rows.admitted, rows.window, rows.usual
     expected = np.where(np.isnan(usual["ok_ratio"]), 0.0, admitted * (1.0 - usual["ok_ratio"]))
@@ -53,15 +53,13 @@ def additions(rows: Rows) -> Sequence[Addition]:
     late = window["p90"] - usual["p90"]
     spans = window["span"].tolist()
     kept = {span: exp2(-span / _HALF_LIFE) for span in set(spans)}
-    return list(
-        zip(
-            [kept[span] for span in spans],
-            np.where(failed > 0.0, failed, 0.0).tolist(),
-            (_CHANCE * admitted).tolist(),
-            np.where(known, admitted * np.where(late > 0.0, late, 0.0), 0.0).tolist(),
-            np.where(known, admitted * usual["p90"], 0.0).tolist(),
-            strict=True,
-        )
+    return zip(
+        [kept[span] for span in spans],
+        np.where(failed > 0.0, failed, 0.0).tolist(),
+        (_CHANCE * admitted).tolist(),
+        np.where(known, admitted * np.where(late > 0.0, late, 0.0), 0.0).tolist(),
+        np.where(known, admitted * usual["p90"], 0.0).tolist(),
+        strict=True,
     )
 
 

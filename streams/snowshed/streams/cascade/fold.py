@@ -10,29 +10,34 @@ from snowshed.schemas.codec import Codec
 from snowshed.schemas.identity import decision_id
 from snowshed.schemas.records import Incident, OperatorOrder
 from snowshed.streams.cascade.board import Board, DomainState, arranged
-from snowshed.streams.cascade.cases import Case, closing, joined, linked, notice, opening, updated, worth_telling
+from snowshed.streams.cascade.cases import (
+    Case,
+    closing,
+    joined,
+    linked,
+    notice,
+    opening,
+    renewed,
+    updated,
+    worth_telling,
+)
 from snowshed.streams.cascade.decisions import Held, asked, differs, due, issued, lifted
 from snowshed.streams.cascade.findings import Finding
-from snowshed.streams.cascade.inbound import Inbound
 from snowshed.streams.cascade.intake import adopt, forget, take
-from snowshed.streams.cascade.memory import Lasting, Memory
+from snowshed.streams.cascade.memory import Memory
 from snowshed.streams.cascade.observations import Observation, Place, read
-from snowshed.streams.cascade.orders import Ordered, commanded, expired, obeyed, ordered
-from snowshed.streams.cascade.packing import BEGIN, packed, unpacked
-from snowshed.streams.cascade.policies import KEY, AppliedPolicy, applied, policy_of, stretches
+from snowshed.streams.cascade.orders import commanded, expired, obeyed, ordered
+from snowshed.streams.cascade.policies import KEY, applied, policy_of, stretches
 from snowshed.streams.cascade.reports import reported
 from snowshed.streams.cascade.rules import RULES, blindness
 from snowshed.streams.cascade.rules.consistency import stances
 from snowshed.streams.cascade.rules.overload import situation
 from snowshed.streams.cascade.rules.write_throttle import throttles
-from snowshed.streams.cascade.standing import Standing
-from snowshed.streams.cascade.throttle import Throttle, steer
-from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
+from snowshed.streams.cascade.states import dumped, loaded
+from snowshed.streams.cascade.throttle import steer
 from snowshed.streams.consistency import Stance, WriteThrottle
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.policy import Policy
-from snowshed.streams.snapshot import Snapshot
-from snowshed.streams.stability.season import Season
 
 __all__ = ["DomainFold"]
 
@@ -59,20 +64,6 @@ class DomainFold:
         self._codec = codec or Codec()
         self._memories: dict[int, Memory] = {}
         """By partition."""
-        self._snapshot: Snapshot[DomainState] = Snapshot(
-            NodeView,
-            EdgeView,
-            LagView,
-            Standing,
-            Season,
-            Throttle,
-            Case,
-            Held,
-            AppliedPolicy,
-            Stance,
-            WriteThrottle,
-            Ordered,
-        )
 
     @property
     def agent(self) -> str:
@@ -125,11 +116,11 @@ class DomainFold:
 
     def dump(self, value: DomainState) -> bytes:
         """A state value as bytes."""
-        return packed(value) if isinstance(value, Inbound) else self._snapshot.dump(value)
+        return dumped(value)
 
     def load(self, raw: bytes) -> DomainState:
         """A state value from bytes."""
-        return unpacked(raw) if raw.startswith(BEGIN) else self._snapshot.load(raw)
+        return loaded(raw)
 
 
 class _Judgement:
@@ -205,16 +196,9 @@ class _Judgement:
             if not finding.opens:
                 continue
             held = board.cases.get((finding.kind, finding.subject))
-            case = opening(finding, now, lag) if held is None else self._updated(held, finding)
+            case = opening(finding, now, lag) if held is None else renewed(self._memory, held, finding, now)
             cases[case.key] = case
         return joined(cases, now)
-
-    def _updated(self, case: Case, finding: Finding) -> Case:
-        """The case with the finding; the same one where neither has changed since it had nothing new in it."""
-        now = self._batch.now
-        return self._memory.recalled(
-            "case", case.key, (case, finding), now, lambda: _if_same(case, updated(case, finding, now), now)
-        )
 
     def _decide(self, board: Board, findings: list[Finding], cases: dict[str, Case]) -> None:
         wanted = asked(findings)
@@ -307,8 +291,3 @@ class _Judgement:
 
     def _id(self, rule: str) -> str:
         return decision_id("observations", self._batch.partition, self._batch.version, len(self._emissions), rule)
-
-
-def _if_same(before: Case, after: Case, now: float) -> Lasting[Case]:
-    """What came of an update; only that nothing did holds on."""
-    return Lasting(after) if after is before else Lasting(after, now)

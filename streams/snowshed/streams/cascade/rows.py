@@ -18,7 +18,7 @@ from snowshed.schemas.records import EdgeObservations
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.window import EdgeWindow
 
-__all__ = ["Bools", "Floats", "Report", "Rows", "of_record", "singly"]
+__all__ = ["Bools", "Floats", "Report", "Rows", "columns", "of_record", "singly"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -84,6 +84,13 @@ def singly(record: EdgeObservations) -> list[Report]:
     windows = map(EdgeWindow._make, zip(*ends, *_columns(record), strict=True))
     usual = starmap(Baseline, zip(*(getattr(record, column) for column in _USUAL.values()), strict=True))
     return list(zip(windows, usual, strict=True))
+
+
+def columns(windows: Sequence[EdgeWindow]) -> Mapping[str, Sequence[float]]:
+    """The numbers of a few windows by name; for so few, arrays would not pay."""
+    if not windows:
+        return dict.fromkeys(_NUMBERS, ())
+    return dict(zip(_NUMBERS, list(zip(*windows, strict=True))[2:], strict=True))
 
 
 def _columns(record: EdgeObservations) -> list[tuple[float, ...]]:

@@ -8,8 +8,8 @@ from math import isnan, nan
 from operator import add
 
 from snowshed.streams.cascade.observations import Place
+from snowshed.streams.cascade.rows import columns
 from snowshed.streams.cascade.views import EdgeView, queues
-from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import ChangePolicy, Policy
 from snowshed.streams.stability.change import Cusum, summed
 from snowshed.streams.stability.course import STABLE, Course, Judgement, Verdict
@@ -203,7 +203,7 @@ def _counted(tally: Tally, demand: float, at: float) -> Tally:
 
 def _measured(edges: Sequence[EdgeView]) -> Measured:
     windows = [edge.window for edge in edges]
-    column = dict(zip(EdgeWindow._fields, zip(*windows, strict=True), strict=True))
+    column = columns(windows)
     known = not all(map(isnan, column["completions"]))
     return Measured(
         at=edges[0].observed_at,

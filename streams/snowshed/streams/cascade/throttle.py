@@ -232,7 +232,8 @@ def _stepped(
         open_to = passing(held.passing, seen.ok_share, overloaded=tight, policy=policy, control=control)
     if open_to < held.passing:
         return replace(held, passing=open_to)
-    held = replace(held, passing=open_to)
+    if open_to > held.passing:
+        held = replace(held, passing=open_to)
     if tight:
         return held if held.trial and held.trial.eases and not rose else _cut(held, seen, policy, control)
     if seen.clear or not seen.may_cut:

@@ -6,19 +6,20 @@ window together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import NamedTuple
 
 import numpy as np
 
+from snowshed.streams.cascade import signals
 from snowshed.streams.cascade.dues import Addition, additions, summed
 from snowshed.streams.cascade.gathering import full, gathered
 from snowshed.streams.cascade.harm import piling
 from snowshed.streams.cascade.observations import Place
 from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rows import Report, Rows
-from snowshed.streams.cascade.rules import gray_failure, overload, partition, retry_amplification
+from snowshed.streams.cascade.rules import gray_failure, partition, retry_amplification
 from snowshed.streams.cascade.streaks import KEPT, extended
 from snowshed.streams.cascade.views import EdgeView, Sample
 from snowshed.streams.edges.window import EdgeWindow
@@ -35,29 +36,14 @@ class Reported(NamedTuple):
     place: Place
 
 
-class _Marks(NamedTuple):
-    """What the columns tell of one row."""
+_Marks = tuple[int, int, int, bool, float, int, int]
+"""What the columns tell of one row: the marks for its streaks of amplified and of cut windows; the latter by all that
+was gathered, where the window alone has too few calls to mean anything; whether it is judged now, and then its excess
+and the marks for its streaks of overloaded and of failing windows."""
 
-    amplified: int
-    cut: int
-    also_cut: int
-    """By all that was gathered, where the window alone has too few calls to mean anything."""
-    full: bool
-    excess: float
-    overloaded: int
-    failing: int
-
-
-class _Row(NamedTuple):
-    """All that makes one edge."""
-
-    report: Report
-    held: EdgeView | None
-    samples: tuple[Sample, ...]
-    gathering: EdgeWindow
-    """The window, with those before it that were too thin to be judged alone."""
-    marks: _Marks
-    addition: Addition
+_Row = tuple[Report, EdgeView | None, tuple[Sample, ...], EdgeWindow, _Marks, Addition]
+"""All that makes one edge: its window, what is remembered of it, its samples, its window with those before it that were
+too thin to be judged alone, what the columns tell, and what comes to its sums."""
 
 
 def watched(
@@ -86,7 +72,7 @@ def watched(
     judged = rows.with_windows(several, [gatherings[row] for row in several])
     marks = _marks(rows, judged, samples, several, policy)
     columns = zip(reports, held, samples, gatherings, marks, additions(rows), strict=True)
-    return [_watched(reported, one, policy) for one in map(_Row._make, columns)]
+    return [_watched(reported, row, policy) for row in columns]
 
 
 def _sampled(held: EdgeView | None, window: EdgeWindow, now: float, oldest: float) -> tuple[Sample, ...]:
@@ -96,9 +82,9 @@ def _sampled(held: EdgeView | None, window: EdgeWindow, now: float, oldest: floa
 
 def _marks(
     rows: Rows, judged: Rows, samples: Sequence[tuple[Sample, ...]], several: Sequence[int], policy: Policy
-) -> list[_Marks]:
+) -> Iterator[_Marks]:
     """The marks of each row, where `judged` are the rows with what was gathered in `several` of them."""
-    excess = overload.excess(judged, policy.overload)
+    excess = signals.excess(judged, policy.overload)
     meaningless = np.zeros(len(samples), np.bool_)
     meaningless[several] = True
     meaningless &= ~partition.expected(rows, policy.health)
@@ -108,23 +94,24 @@ def _marks(
         np.where(meaningless, partition.marks(judged, policy.health), KEPT),
         full(judged, policy.overload),
         excess,
-        overload.marks(judged, excess, policy.overload),
+        signals.marks(judged, excess, policy.overload),
         gray_failure.marks(judged, policy.health),
     )
-    return list(map(_Marks._make, zip(*(column.tolist() for column in columns), strict=True)))
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _watched(reported: Reported, row: _Row, policy: Policy) -> EdgeView:
     domain, now, place = reported
     (window, baseline), held, samples, gathering, marks, addition = row
-    before = held.judged if held is not None else None
+    amplified, cut, also_cut, judged, excess, overloaded, failing = marks
+    before = None if held is None else held.judged
     if held is None:
         held = EdgeView(domain, now, window, baseline, place)
-    span, judged_span = window.span, gathering.span
-    cut = extended(held.cut, marks.cut, span, now)
+    span, joined = window.span, gathering.span
+    cuts = extended(held.cut, cut, span, now)
     heard = held.heard if isnan(window.completions) else now
-    lost = cut.windows > 1 and is_on_the_way(
-        EdgeView(domain, now, window, baseline, place, cut=cut, heard=heard), policy.overload
+    lost = cuts.windows > 1 and is_on_the_way(
+        EdgeView(domain, now, window, baseline, place, cut=cuts, heard=heard), policy.overload
     )
     # By position: names would cost a third of what is done for an edge.
     return EdgeView(
@@ -134,14 +121,14 @@ def _watched(reported: Reported, row: _Row, policy: Policy) -> EdgeView:
         baseline,
         place,
         samples,
-        extended(held.amplified, marks.amplified, span, now),
-        extended(held.overloaded, marks.overloaded, judged_span, now) if marks.full else held.overloaded,
-        extended(held.failing, marks.failing, judged_span, now) if marks.full else held.failing,
-        extended(cut, marks.also_cut, judged_span, now) if marks.full else cut,
+        extended(held.amplified, amplified, span, now),
+        extended(held.overloaded, overloaded, joined, now) if judged else held.overloaded,
+        extended(held.failing, failing, joined, now) if judged else held.failing,
+        extended(cuts, also_cut, joined, now) if judged else cuts,
         heard,
-        piling(held.piling, before, gathering, now=now, policy=policy.overload) if marks.full else held.piling,
-        marks.excess if marks.full else held.excess,
+        piling(held.piling, before, gathering, now=now, policy=policy.overload) if judged else held.piling,
+        excess if judged else held.excess,
         summed(held.dues, addition, lost=lost),
-        None if marks.full else gathering,
-        (None if gathering is window else gathering) if marks.full else held.gathered,
+        None if judged else gathering,
+        (None if gathering is window else gathering) if judged else held.gathered,
     )

@@ -8,69 +8,40 @@ it waits for another bad one, with a short queue of its own, is a victim: its in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from math import inf, isnan, nan, sqrt
+from operator import add, attrgetter
 
-import numpy as np
-
-from snowshed.schemas.records import Cause, DecisionKind, IncidentKind, ScopeKind
+from snowshed.schemas.records import Cause, IncidentKind
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.calls import Edges
 from snowshed.streams.cascade.cases import Case
-from snowshed.streams.cascade.findings import Ending, Finding, Setting
-from snowshed.streams.cascade.gathering import is_thin, thin
+from snowshed.streams.cascade.containment import contained
+from snowshed.streams.cascade.findings import Ending, Finding
+from snowshed.streams.cascade.gathering import is_thin
 from snowshed.streams.cascade.harm import harmed
 from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.paths import is_on_the_way
-from snowshed.streams.cascade.rows import Floats, Rows
-from snowshed.streams.cascade.rules.retry_amplification import budget
-from snowshed.streams.cascade.streaks import Marks, marked
+from snowshed.streams.cascade.rows import columns
+from snowshed.streams.cascade.signals import Signal, signals
 from snowshed.streams.cascade.throttle import Situation, Throttle
 from snowshed.streams.cascade.triggers import descent, lost
 from snowshed.streams.cascade.views import CURRENT, EdgeView, queues
 from snowshed.streams.causes.attribution import best, shares
-from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.queueing import queue_limit
-from snowshed.streams.edges.window import EdgeWindow
-from snowshed.streams.policy import OverloadPolicy, Policy
+from snowshed.streams.policy import Policy
 from snowshed.streams.stability.course import STABLE, Verdict
 
-__all__ = ["RULE", "ending", "excess", "judge", "marks", "situation"]
+__all__ = ["RULE", "ending", "judge", "situation"]
 
 RULE = "overload/1"
 
-_Signal = tuple[str, float, tuple[float, float, str]]
-"""Its name, by how much it exceeds its limit, and the value, the limit and their unit."""
-
 _CONFIDENCE = 0.85
-_FULL_SPAN = 1.0
 _NOISE = 3.0
 """Standard deviations of a Poisson count that still pass for usual."""
 _SHOWN = 3
 """Edges that an incident's evidence shows, the worst first."""
-
-
-def excess(rows: Rows, policy: OverloadPolicy) -> Floats:
-    """The worst signal over its limit: above 1 is bad, below `exit_ratio` clear; 0 for a window too thin to judge.
-
-    The signals are those that `_signals` tells of a single edge.
-    """
-    window, usual = rows.window, rows.usual
-    queue = np.where(usual["p90"] > policy.queue_delay, usual["p90"], policy.queue_delay)
-    slow = policy.latency_factor * usual["p90"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        waits = window["queue_delay_mean"] / queue
-        lasts = np.where(slow > 0.0, window["p90"] / slow, nan)
-        fails = (1.0 - rows.ok_ratio) / (1.0 - policy.ok_ratio * usual["ok_ratio"])
-    worst = np.fmax(np.fmax(waits, lasts), fails)
-    return np.where(thin(rows, policy) | np.isnan(worst), 0.0, worst)
-
-
-def marks(rows: Rows, values: Floats, policy: OverloadPolicy) -> Marks:
-    """What windows with this excess do to streaks of bad ones; a short one too thin to judge does nothing."""
-    short = (rows.window["span"] < _FULL_SPAN) & thin(rows, policy)
-    return marked(bad=values > 1.0, clear=values < policy.exit_ratio, kept=short)
+_excess = attrgetter("excess")
 
 
 def situation(board: Board, callee: str, policy: Policy, now: float) -> Situation:
@@ -97,13 +68,11 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
         if edge.overloaded.lasts(limits.hold) and edge.excess > 1.0 and not is_on_the_way(edge, limits)
     ]
     busy = [edge for edge in edges if not is_thin(edge.judged, limits)]
-    first = sum(edge.window.first for edge in edges)
-    attempts = sum(edge.window.attempts for edge in edges)
-    rejected = sum(edge.window.rejected for edge in edges)
-    ok = sum(edge.window.ok for edge in edges)
-    errors = sum(edge.window.error_local + edge.window.error_downstream for edge in edges)
-    completions = sum(edge.window.completions for edge in edges)
-    delays = [edge.window.queue_delay_mean for edge in edges if not isnan(edge.window.queue_delay_mean)]
+    column = columns([edge.window for edge in edges])
+    first, attempts, rejected = sum(column["first"]), sum(column["attempts"]), sum(column["rejected"])
+    ok, completions = sum(column["ok"]), sum(column["completions"])
+    errors = sum(map(add, column["error_local"], column["error_downstream"]))
+    delays = [delay for delay in column["queue_delay_mean"] if not isnan(delay)]
     domain = edges[0].domain if edges else policy.domain_of(callee)
     waits = culprits(board, callee, policy)
     judgement = standing.judgement if standing else STABLE
@@ -116,13 +85,13 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
         excess=max((edge.excess for edge in edges), default=0.0),
         reject_ratio=rejected / attempts if attempts else 0.0,
         usual_rate=usual_rate,
-        reporters=sum(edge.window.reporters for edge in edges),
+        reporters=sum(column["reporters"]),
         observed_at=max((edge.observed_at for edge in edges), default=now),
         may_cut=not policy.protects(callee) and not waits and _harms(board, callee, bad, policy),
         pressed=_pressed(edges, max(usual_rate, standing.peak) if standing else usual_rate, policy),
         queue_delay=max(delays, default=nan),
         ok_share=ok / max(attempts - rejected, 1.0),
-        timed_out=sum(edge.window.timeout for edge in edges) / max(attempts - rejected, 1.0),
+        timed_out=sum(column["timeout"]) / max(attempts - rejected, 1.0),
         goodput=_portion(ok, first),
         amplification=attempts / first if first else 1.0,
         useful=_portion(ok, completions),
@@ -154,7 +123,7 @@ def _culprits(board: Board, callee: str, policy: Policy) -> Edges:
         if edge.window.callee != callee
         and (edge.overloaded.lasts(limits.hold) or edge.amplified.lasts(policy.retry.hold))
     ]
-    return tuple(sorted(outward, key=_worst))
+    return tuple(sorted(outward, key=_excess, reverse=True))  # edges are in the order of their names
 
 
 def _pressed(edges: list[EdgeView], bearable: float, policy: Policy) -> bool:
@@ -192,7 +161,7 @@ def _found(board: Board, throttle: Throttle, policy: Policy, now: float) -> Last
     bad = [edge for edge in current if edge.overloaded.lasts(policy.overload.hold)]
     opens = _harms(board, callee, bad, policy)
     acute = any(edge.excess > 1.0 for edge in bad)
-    found = replace(_finding(board, throttle, current or edges, policy), opens=opens, acute=acute)
+    found = _finding(board, throttle, current or edges, policy, opens=opens, acute=acute)
     return Lasting(found, min((edge.observed_at + CURRENT for edge in current), default=inf))
 
 
@@ -205,23 +174,6 @@ def ending(board: Board, case: Case) -> Ending:
     """All signals are clear again."""
     del board
     return Ending(f"{case.incident.subject} answers as usual again.")
-
-
-def _signals(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> Iterator[_Signal]:
-    if not isnan(window.queue_delay_mean):
-        limit = queue_limit(policy.queue_delay, baseline.p90)
-        yield "mean queue delay", window.queue_delay_mean / limit, (window.queue_delay_mean, limit, "s")
-    slow = policy.latency_factor * baseline.p90
-    if slow > 0.0 and not isnan(window.p90):
-        yield "p90 latency", window.p90 / slow, (window.p90, slow, "s")
-    failing = policy.ok_ratio * baseline.ok_ratio
-    if not isnan(failing) and not isnan(window.ok_ratio):
-        yield "success ratio", (1.0 - window.ok_ratio) / (1.0 - failing), (window.ok_ratio, failing, "ratio")
-
-
-def _worst(edge: EdgeView) -> tuple[float, str]:
-    """Sort key: the edge with the largest excess first."""
-    return -edge.excess, edge.name
 
 
 def _timeout(callee: str, edges: list[EdgeView], policy: Policy) -> float | None:
@@ -246,27 +198,31 @@ def _usual_rate(edge: EdgeView) -> float:
     return edge.window.first / edge.window.span if isnan(learned) else learned
 
 
-def _finding(board: Board, throttle: Throttle, edges: Sequence[EdgeView], policy: Policy) -> Finding:
+def _finding(
+    board: Board, throttle: Throttle, edges: Sequence[EdgeView], policy: Policy, *, opens: bool, acute: bool
+) -> Finding:
     callee = throttle.callee
     blamed = culprits(board, callee, policy)
-    worst = sorted(edges, key=_worst)[:_SHOWN]
+    worst = sorted(edges, key=_excess, reverse=True)[:_SHOWN]
     because = f" because it waits for {blamed[0].window.callee}" if blamed else ""
-    signals = [(edge, signal) for edge in worst for signal in _signals(edge.judged, edge.baseline, policy.overload)]
+    shown = [(edge, signal) for edge in worst for signal in signals(edge.judged, edge.baseline, policy.overload)]
     return Finding(
         kind=IncidentKind.OVERLOAD,
         subject=callee,
         domain=throttle.domain,
         rule=RULE,
         severity="critical" if throttle.level > 1 else "warning",
-        summary=_summary(callee, because, signals),
+        summary=_summary(callee, because, shown),
         members=(callee, *(edge.window.caller for edge in edges)),
         causes=_causes(board, callee, policy),
         evidence=tuple(
             edge.place.evidence(f"{name} of {edge.name}", value, limit, unit, edge.observed_at)
-            for edge, (name, _, (value, limit, unit)) in signals
+            for edge, (name, _, (value, limit, unit)) in shown
         ),
         confidence=_CONFIDENCE,
-        settings=tuple(_settings(board, throttle, policy)),
+        settings=tuple(contained(board, throttle, policy)),
+        acute=acute,
+        opens=opens,
     )
 
 
@@ -289,12 +245,12 @@ def _blamed(board: Board, callee: str, excess: Mapping[str, float], policy: Poli
     return Lasting(causes or (Cause(name=callee, score=1.0),))
 
 
-def _summary(callee: str, because: str, signals: Sequence[tuple[EdgeView, _Signal]]) -> str:
-    worst = max((signal for _, (_, signal, _) in signals), default=0.0)
+def _summary(callee: str, because: str, shown: Sequence[tuple[EdgeView, Signal]]) -> str:
+    worst = max((signal for _, (_, signal, _) in shown), default=0.0)
     said = max(
         (
             f"{name} of {edge.name} is {value:.3g} {unit} against a limit of {limit:.3g}"
-            for edge, (name, signal, (value, limit, unit)) in signals
+            for edge, (name, signal, (value, limit, unit)) in shown
             if signal == worst
         ),
         default="",
@@ -303,53 +259,3 @@ def _summary(callee: str, because: str, signals: Sequence[tuple[EdgeView, _Signa
         return f"{callee} is overloaded{because}: {said}."
     # Inside its limits again, but held until it has stayed there.
     return f"{callee} recovers{because}: {said or 'its callers have fallen silent'}."
-
-
-def _settings(board: Board, throttle: Throttle, policy: Policy) -> Iterator[Setting]:
-    callee = throttle.callee
-    reason = f"{callee} is overloaded"
-    if throttle.programme is not None:
-        reason = f"{callee} does not recover by itself, {throttle.programme.stage.value}"
-    yield budget(board, callee, policy.retry, reason)
-    if policy.protects(callee):
-        return
-    yield Setting(
-        scope=callee,
-        scope_kind=ScopeKind.SERVICE,
-        kind=DecisionKind.DEGRADE,
-        rule="degrade/1",
-        reason=f"{reason}: degrade level {throttle.level}",
-        degrade_level=throttle.level,
-        features_off=policy.features_off(callee, throttle.level),
-        timeout=throttle.timeout,
-    )
-    if throttle.p_reject > 0.0:
-        yield _breaker(throttle)
-    if throttle.cuts:
-        yield _rate(throttle, reason)
-
-
-def _breaker(throttle: Throttle) -> Setting:
-    scope = throttle.trigger or throttle.callee
-    return Setting(
-        scope=scope,
-        scope_kind=ScopeKind.EDGE if ">" in scope else ScopeKind.SERVICE,
-        kind=DecisionKind.BREAKER,
-        rule="break/1",
-        reason=f"a cascade began with {scope}, which is left {throttle.passing:.0%} of its calls",
-        p_reject=throttle.p_reject,
-    )
-
-
-def _rate(throttle: Throttle, reason: str) -> Setting:
-    cap = throttle.multiplier * throttle.usual_rate
-    return Setting(
-        scope=throttle.callee,
-        scope_kind=ScopeKind.SERVICE,
-        kind=DecisionKind.RATE,
-        rule="cut-rate/1",
-        reason=f"{reason}: {throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second",
-        rate_multiplier=throttle.multiplier,
-        absolute_cap=cap,
-        per_instance_fallback=cap / max(throttle.reporters, 1.0),
-    )

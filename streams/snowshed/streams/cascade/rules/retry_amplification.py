@@ -105,12 +105,13 @@ def _flat(rows: Rows, policy: RetryPolicy) -> Bools:
 
 
 def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -> Lasting[Finding]:
-    factors = {edge.name: factor(edge.window, edge.samples, policy.retry) for edge in edges}
+    factors = {edge.window.caller: factor(edge.window, edge.samples, policy.retry) for edge in edges}
     retries = {edge.window.caller: max(edge.window.attempts - edge.window.first, 0.0) for edge in edges}
     total = sum(retries.values()) or 1.0
-    ordered = sorted(edges, key=lambda edge: (-factors[edge.name], edge.name))
+    # Edges are in the order of their names, and stay so where their factors are equal.
+    ordered = sorted(edges, key=lambda edge: factors[edge.window.caller], reverse=True)
     worst = ordered[0]
-    said = f"{worst.window.caller} sends {factors[worst.name]:.1f} attempts for every request to {callee}"
+    said = f"{worst.window.caller} sends {factors[worst.window.caller]:.1f} attempts for every request to {callee}"
     ranked = sorted(retries, key=lambda caller: (-retries[caller], caller))[:3]
     found = Finding(
         kind=IncidentKind.RETRY_AMPLIFICATION,
@@ -123,7 +124,11 @@ def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -
         causes=tuple(Cause(name=caller, score=retries[caller] / total) for caller in ranked if retries[caller]),
         evidence=tuple(
             edge.place.evidence(
-                f"attempts per request on {edge.name}", factors[edge.name], policy.retry.act, "ratio", edge.observed_at
+                f"attempts per request on {edge.name}",
+                factors[edge.window.caller],
+                policy.retry.act,
+                "ratio",
+                edge.observed_at,
             )
             for edge in ordered[:_SHOWN]
         ),
