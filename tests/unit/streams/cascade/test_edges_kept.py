@@ -60,6 +60,17 @@ def test_several_windows_of_an_edge_in_one_record_count_one_after_another() -> N
         assert repr(one._replace(place=other.place)) == repr(other)
 
 
+def test_windows_too_thin_to_be_judged_are_judged_together_once_there_are_enough_calls() -> None:
+    domain, few = Domain(), {"first": 12.0, "attempts": 12.0, "ok": 0.0, "timeout": 12.0}
+    domain.step(0, edges(0, few, {"caller": "jobs"}))
+    _, quiet = kept(domain)
+    assert (quiet.gathering, quiet.gathered, quiet.excess) == (quiet.window, None, 0.0)
+    domain.step(1, edges(1, few, {"caller": "jobs"}))
+    busy, quiet = kept(domain)
+    assert (quiet.gathering, quiet.judged.attempts, quiet.judged.span) == (None, 24.0, 2.0)
+    assert (quiet.overloaded.windows, quiet.overloaded.covered, busy.overloaded.windows) == (1, 2.0, 0)
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(windows, windows), min_size=1, max_size=8))
 def test_edges_come_back_from_their_bytes_as_they_were(script: list[tuple[Mapping[str, object], ...]]) -> None:
