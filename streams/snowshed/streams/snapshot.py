@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from enum import Enum
 from functools import cache
 from math import nan
@@ -20,7 +20,7 @@ Reader = Callable[[Any], Any]
 
 
 class Snapshot(Generic[S]):
-    """Dumps and loads frozen dataclasses of the given kinds.
+    """Dumps and loads frozen dataclasses of the given kinds; named tuples are read where earlier versions wrote those.
 
     A field added later needs a default, and then reads what earlier versions wrote; a field that is gone is skipped.
     JSON has no NaN: a float field reads it back from null. Infinities must not stand in a state.
@@ -47,8 +47,8 @@ def _reader(hint: Any) -> Reader:
         return _tuple(get_args(hint))
     if get_origin(hint) is UnionType:
         return _optional(hint)
-    if is_dataclass(hint):
-        return _dataclass(cast("type[Any]", hint))
+    if is_dataclass(hint) or hasattr(hint, "_fields"):
+        return _fielded(cast("type[Any]", hint))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint
     return _same
@@ -76,7 +76,6 @@ def _optional(hint: Any) -> Reader:
     return lambda value: None if value is None else inner(value)
 
 
-def _dataclass(kind: type[Any]) -> Reader:
-    hints = get_type_hints(kind)
-    readers: Mapping[str, Reader] = {item.name: _reader(hints[item.name]) for item in fields(kind)}
+def _fielded(kind: type[Any]) -> Reader:
+    readers: Mapping[str, Reader] = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
     return lambda table: kind(**{name: readers[name](value) for name, value in table.items() if name in readers})

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from snowshed.schemas.records import IncidentKind
+from snowshed.streams.cascade.calls import Calls, Edges, calls
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.decisions import Held
+from snowshed.streams.cascade.inbound import Inbound
+from snowshed.streams.cascade.memory import Memory
 from snowshed.streams.cascade.orders import Ordered
 from snowshed.streams.cascade.sight import Sight
 from snowshed.streams.cascade.standing import Standing
@@ -20,6 +23,7 @@ __all__ = ["Board", "DomainState", "arranged"]
 
 DomainState = (
     NodeView
+    | Inbound
     | EdgeView
     | LagView
     | Standing
@@ -36,14 +40,15 @@ DomainState = (
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What the rules look at; every mapping is in the order of its keys."""
+    """What the rules look at; every mapping but `callees` is in the order of its keys."""
 
+    calls: Calls
+    memory: Memory
+    """What rules have worked out before."""
     nodes: dict[str, NodeView] = field(default_factory=dict[str, NodeView])
     """By node."""
-    callees: dict[str, list[EdgeView]] = field(default_factory=dict[str, list[EdgeView]])
-    """Edges by callee."""
-    callers: dict[str, list[EdgeView]] = field(default_factory=dict[str, list[EdgeView]])
-    """Edges by caller."""
+    crews: dict[str, list[NodeView]] = field(default_factory=dict[str, list[NodeView]])
+    """Nodes by service."""
     services: dict[str, Standing] = field(default_factory=dict[str, Standing])
     """Called services by name."""
     datasets: dict[str, list[LagView]] = field(default_factory=dict[str, list[LagView]])
@@ -61,6 +66,16 @@ class Board:
     held: dict[str, Held] = field(default_factory=dict[str, Held])
     """Decisions by `scope|kind`."""
 
+    @property
+    def callees(self) -> Mapping[str, Edges]:
+        """Edges by callee, in the order of the first one's name."""
+        return self.calls.callees
+
+    @property
+    def callers(self) -> Mapping[str, Edges]:
+        """Edges by caller."""
+        return self.calls.callers
+
     def is_open(self, kind: IncidentKind, subject: str) -> bool:
         """Whether an incident of this kind is open on the subject."""
         return (kind, subject) in self.cases
@@ -71,38 +86,42 @@ class Board:
         return sight is not None and sight.blind_since > 0.0
 
 
-def arranged(current: Mapping[str, DomainState]) -> Board:
-    """The board of a state."""
-    board = Board()
-    for key in sorted(current):
-        match current[key]:
-            case EdgeView() as edge:
-                board.callees.setdefault(edge.window.callee, []).append(edge)
-                board.callers.setdefault(edge.window.caller, []).append(edge)
-            case Standing() as standing:
-                board.services[standing.service] = standing
-            case NodeView() as node:
-                board.nodes[node.health.node] = node
-            case LagView() as server:
-                board.datasets.setdefault(server.lag.dataset, []).append(server)
-            case Throttle() as throttle:
-                board.throttles[throttle.callee] = throttle
-            case Stance() | WriteThrottle() | Sight() as kept:
-                _keep(board, kept)
-            case Case() as case:
-                board.cases[case.incident.kind, case.incident.subject] = case
-            case Held() as held:
-                board.held[held.key] = held
-            case _:
-                pass  # a season, a policy and orders are asked for where observations come in
+def arranged(current: Mapping[str, DomainState], memory: Memory) -> Board:
+    """The board of a state, with what was worked out in the step before."""
+    ordered = [current[key] for key in sorted(current)]
+    memory.calls = calls([one for one in ordered if isinstance(one, Inbound)], memory.calls)
+    board = Board(memory.calls, memory)
+    for one in ordered:
+        _put(board, one)
     return board
 
 
-def _keep(board: Board, kept: Stance | WriteThrottle | Sight) -> None:
-    match kept:
+def _put(board: Board, value: DomainState) -> None:
+    match value:
+        case Standing():
+            board.services[value.service] = value
+        case NodeView(health=health):
+            board.nodes[health.node] = value
+            board.crews.setdefault(health.service, []).append(value)
+        case LagView(lag=lag):
+            board.datasets.setdefault(lag.dataset, []).append(value)
+        case Throttle():
+            board.throttles[value.callee] = value
+        case Case(incident=incident):
+            board.cases[incident.kind, incident.subject] = value
+        case Held():
+            board.held[value.key] = value
+        case _:
+            _put_of_scope(board, value)
+
+
+def _put_of_scope(board: Board, value: DomainState) -> None:
+    match value:
         case Stance():
-            board.stances[kept.dataset] = kept
+            board.stances[value.dataset] = value
         case WriteThrottle():
-            board.writes[kept.dataset] = kept
+            board.writes[value.dataset] = value
         case Sight():
-            board.sights[kept.callee] = kept
+            board.sights[value.callee] = value
+        case _:
+            pass  # a season, a policy and orders are asked for where observations come in

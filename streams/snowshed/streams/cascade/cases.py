@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from snowshed.schemas.identity import incident_id
 from snowshed.schemas.records import Evidence, Incident, IncidentKind, IncidentStatus, Notice
 from snowshed.streams.cascade.findings import Ending, Finding
+from snowshed.streams.cascade.memory import Lasting, Memory
 
-__all__ = ["Case", "closing", "joined", "linked", "notice", "opening", "updated", "worth_telling"]
+__all__ = ["Case", "closing", "joined", "linked", "notice", "opening", "renewed", "updated", "worth_telling"]
 
 _PARTS = frozenset(
     {
@@ -91,21 +93,34 @@ def opening(finding: Finding, now: float, detector_lag: float) -> Case:
 
 def updated(case: Case, finding: Finding, now: float) -> Case:
     """The case with the newest findings; the same object when they say nothing new."""
-    first = set(case.first_evidence)
-    evidence = (*case.first_evidence, *(item for item in finding.evidence if item not in first))
-    incident = replace(
-        case.incident,
-        summary=finding.summary,
-        members=finding.members,
-        causes=finding.causes or case.incident.causes,
-        evidence=evidence,
-        confidence=finding.confidence,
-        predicted=finding.predicted,
-        entry_share=finding.entry_share,
-    )
-    if incident == case.incident:
+    first = case.first_evidence
+    # Equal evidence has the same series and time, and to hash all of it takes longer than all else here.
+    known = {(item.series, item.at) for item in first}
+    newer = (item for item in finding.evidence if (item.series, item.at) not in known or item not in first)
+    evidence = (*first, *newer)
+    said: dict[str, Any] = {
+        "summary": finding.summary,
+        "members": finding.members,
+        "causes": finding.causes or case.incident.causes,
+        "evidence": evidence,
+        "confidence": finding.confidence,
+        "predicted": finding.predicted,
+        "entry_share": finding.entry_share,
+    }
+    if said == {name: getattr(case.incident, name) for name in said}:
         return case if finding.acute is case.acute else replace(case, acute=finding.acute)
-    return replace(case, incident=replace(incident, updated_at=now), severity=finding.severity, acute=finding.acute)
+    incident = replace(case.incident, updated_at=now, **said)
+    return replace(case, incident=incident, severity=finding.severity, acute=finding.acute)
+
+
+def renewed(memory: Memory, case: Case, finding: Finding, now: float) -> Case:
+    """As `updated`; where it had nothing new to say of the same case and finding before, it has none now."""
+
+    def work() -> Lasting[Case]:
+        new = updated(case, finding, now)
+        return Lasting(new) if new is case else Lasting(new, now)
+
+    return memory.recalled("case", case.key, (case, finding), now, work)
 
 
 def linked(case: Case, decision: str, now: float) -> Case:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from math import inf
+from operator import attrgetter
 
 from snowshed.schemas.records import Consistency, ConsistencyMode, Decision
 from snowshed.streams.cascade.findings import Finding, Setting
@@ -18,6 +19,7 @@ _LOW = ("rate_multiplier", "absolute_cap", "retry_budget", "attempt_cap", "timeo
 _HIGH = ("p_reject", "degrade_level")
 """Values of which more is tighter."""
 _VALUES = [item.name for item in fields(Setting) if item.name not in {"scope", "scope_kind", "kind", "rule", "reason"}]
+_values = attrgetter(*_VALUES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ def due(held: Held | None, setting: Setting, now: float) -> bool:
 
 def differs(held: Held, setting: Setting) -> bool:
     """Whether a setting asks for something else than the decision in force; the order of preference does not count."""
-    return any(_plain(getattr(held.decision, name)) != _plain(getattr(setting, name)) for name in _VALUES)
+    asked, given = _values(setting), _values(held.decision)
+    return asked != given and [*map(_plain, asked)] != [*map(_plain, given)]
 
 
 def tightens(held: Held | None, setting: Setting, now: float) -> bool:

@@ -6,13 +6,15 @@ service works off its backlog it rings louder than the one that began it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import exp2, isnan
+from collections.abc import Iterator
+from math import exp2
+from typing import NamedTuple
 
-from snowshed.streams.edges.baseline import Baseline
-from snowshed.streams.edges.window import EdgeWindow
+import numpy as np
 
-__all__ = ["NOTHING", "Dues", "summed"]
+from snowshed.streams.cascade.rows import Rows
+
+__all__ = ["NOTHING", "Addition", "Dues", "additions", "summed"]
 
 _HALF_LIFE = 30.0
 """Seconds: longer than it takes to notice trouble, shorter than the time between two."""
@@ -20,8 +22,7 @@ _CHANCE = 0.1
 """Share of the calls that may fail by chance where few are made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dues:
+class Dues(NamedTuple):
     """Sums that halve within half a minute."""
 
     failed: float = 0.0
@@ -39,17 +40,36 @@ class Dues:
 NOTHING = Dues()
 
 
-def summed(held: Dues, window: EdgeWindow, baseline: Baseline, *, lost: bool) -> Dues:
+Addition = tuple[float, float, float, float, float]
+"""What a window adds: the share of the sums that is kept, then what comes to each but the lost calls."""
+
+
+def additions(rows: Rows) -> Iterator[Addition]:
+    """What each row adds to the sums of its edge."""
+    admitted, window, usual = rows.admitted, rows.window, rows.usual
+    expected = np.where(np.isnan(usual["ok_ratio"]), 0.0, admitted * (1.0 - usual["ok_ratio"]))
+    known = ~(np.isnan(usual["p90"]) | np.isnan(window["p90"]))
+    failed = window["attempts"] - window["ok"] - expected
+    late = window["p90"] - usual["p90"]
+    spans = window["span"].tolist()
+    kept = {span: exp2(-span / _HALF_LIFE) for span in set(spans)}
+    return zip(
+        [kept[span] for span in spans],
+        np.where(failed > 0.0, failed, 0.0).tolist(),
+        (_CHANCE * admitted).tolist(),
+        np.where(known, admitted * np.where(late > 0.0, late, 0.0), 0.0).tolist(),
+        np.where(known, admitted * usual["p90"], 0.0).tolist(),
+        strict=True,
+    )
+
+
+def summed(held: Dues, more: Addition, *, lost: bool) -> Dues:
     """The sums with one more window, whose calls may have been lost on their way."""
-    kept = exp2(-window.span / _HALF_LIFE)
-    admitted = window.attempts - window.rejected
-    expected = 0.0 if isnan(baseline.ok_ratio) else admitted * (1.0 - baseline.ok_ratio)
-    known = not isnan(baseline.p90) and not isnan(window.p90)
-    failed = max(window.attempts - window.ok - expected, 0.0)
+    kept, failed, chance, waited, usual = more
     return Dues(
-        failed=kept * held.failed + failed,
-        lost=kept * held.lost + (failed if lost else 0.0),
-        chance=kept * held.chance + _CHANCE * admitted,
-        waited=kept * held.waited + (admitted * max(window.p90 - baseline.p90, 0.0) if known else 0.0),
-        usual=kept * held.usual + (admitted * baseline.p90 if known else 0.0),
+        kept * held.failed + failed,
+        kept * held.lost + (failed if lost else 0.0),
+        kept * held.chance + chance,
+        kept * held.waited + waited,
+        kept * held.usual + usual,
     )

@@ -10,26 +10,34 @@ from snowshed.schemas.codec import Codec
 from snowshed.schemas.identity import decision_id
 from snowshed.schemas.records import Incident, OperatorOrder
 from snowshed.streams.cascade.board import Board, DomainState, arranged
-from snowshed.streams.cascade.cases import Case, closing, joined, linked, notice, opening, updated, worth_telling
+from snowshed.streams.cascade.cases import (
+    Case,
+    closing,
+    joined,
+    linked,
+    notice,
+    opening,
+    renewed,
+    updated,
+    worth_telling,
+)
 from snowshed.streams.cascade.decisions import Held, asked, differs, due, issued, lifted, tightens
 from snowshed.streams.cascade.findings import Finding
-from snowshed.streams.cascade.intake import forgotten, take
+from snowshed.streams.cascade.intake import adopt, forget, take
+from snowshed.streams.cascade.memory import Memory
 from snowshed.streams.cascade.observations import Observation, Place, read
-from snowshed.streams.cascade.orders import Ordered, commanded, expired, obeyed, ordered
+from snowshed.streams.cascade.orders import commanded, expired, obeyed, ordered
 from snowshed.streams.cascade.reports import reported
 from snowshed.streams.cascade.rules import RULES, blindness
 from snowshed.streams.cascade.rules.consistency import stances
 from snowshed.streams.cascade.rules.overload import situation
 from snowshed.streams.cascade.rules.write_throttle import throttles
 from snowshed.streams.cascade.sight import Sight, aged
-from snowshed.streams.cascade.standing import Standing
-from snowshed.streams.cascade.throttle import Throttle, loosened, steer
-from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
+from snowshed.streams.cascade.states import dumped, loaded
+from snowshed.streams.cascade.throttle import loosened, steer
 from snowshed.streams.consistency import Stance, WriteThrottle
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.policy import Policy
-from snowshed.streams.snapshot import Snapshot
-from snowshed.streams.stability.season import Season
 
 __all__ = ["DomainFold"]
 
@@ -40,7 +48,7 @@ _Kept = TypeVar("_Kept", Stance, WriteThrottle, Sight)
 class DomainFold:
     """Turns observations into incidents, decisions and notices.
 
-    State keys: `node/…`, `edge/caller>callee`, `service/…`, `lag/dataset/server`, `season/…`, `throttle/callee`,
+    State keys: `node/…`, `inbound/callee`, `service/…`, `lag/dataset/server`, `season/…`, `throttle/callee`,
     `stance/dataset`, `writes/dataset`, `sight/callee`, `incident/kind/subject`, `decision/scope|kind` and
     `order/scope|kind`.
     While the detector is late (`DecisionPolicy.detector_lag`) observations are taken in, an incident says so, and what
@@ -54,20 +62,8 @@ class DomainFold:
     def __init__(self, policy: Policy, codec: Codec | None = None) -> None:
         self._policy = policy
         self._codec = codec or Codec()
-        self._snapshot: Snapshot[DomainState] = Snapshot(
-            NodeView,
-            EdgeView,
-            LagView,
-            Standing,
-            Season,
-            Throttle,
-            Case,
-            Held,
-            Stance,
-            WriteThrottle,
-            Ordered,
-            Sight,
-        )
+        self._memories: dict[int, Memory] = {}
+        """By partition."""
 
     @property
     def agent(self) -> str:
@@ -81,13 +77,15 @@ class DomainFold:
     def step(self, state: Mapping[str, DomainState], batch: _Batch) -> Step[DomainState]:
         """Take the observations in, then let every rule judge the whole domain."""
         current = dict(state)
+        adopt(current)
         take(current, batch.records, batch.partition, self._policy)
         self._order(current, batch)
-        for key in [key for key, value in current.items() if forgotten(value, batch.now, self._policy)]:
-            del current[key]
-        judgement = _Judgement(self._policy, current, batch)
+        forget(current, batch.now, self._policy)
+        memory = self._memories.setdefault(batch.partition, Memory())
+        judgement = _Judgement(self._policy, current, batch, memory)
         late = batch.detector_lag > self._policy.decisions.detector_lag
         emissions = judgement.withheld() if late else judgement.passed()
+        memory.turn()
         changes: dict[str, DomainState | None] = {
             key: value for key, value in current.items() if value is not state.get(key)
         }
@@ -107,26 +105,27 @@ class DomainFold:
             del current[key]
 
     def dump(self, value: DomainState) -> bytes:
-        """A state value as JSON."""
-        return self._snapshot.dump(value)
+        """A state value as bytes."""
+        return dumped(value)
 
     def load(self, raw: bytes) -> DomainState:
-        """A state value from JSON."""
-        return self._snapshot.load(raw)
+        """A state value from bytes."""
+        return loaded(raw)
 
 
 class _Judgement:
     """One step's judgement over the state in `current`, which it changes."""
 
-    def __init__(self, policy: Policy, current: dict[str, DomainState], batch: _Batch) -> None:
+    def __init__(self, policy: Policy, current: dict[str, DomainState], batch: _Batch, memory: Memory) -> None:
         self._policy = policy
         self._current = current
         self._batch = batch
         self._emissions: list[Emission] = []
+        self._memory = memory
 
     def passed(self) -> tuple[Emission, ...]:
         """Judge, and give what is to be said."""
-        board = arranged(self._current)
+        board = arranged(self._current, self._memory)
         self._keep(board.sights, aged(board.sights, self._batch.now, self._policy.decisions))
         self._steer(board)
         self._stand(board)
@@ -141,7 +140,7 @@ class _Judgement:
     def withheld(self) -> tuple[Emission, ...]:
         """Say that this detector is late, renew what operators have ordered, and nothing else."""
         batch = self._batch
-        board = arranged(self._current)
+        board = arranged(self._current, self._memory)
         self._obey(board, commanded(self._current, {*board.held}), {})
         place = Place(batch.partition, batch.first_offset)
         finding = blindness.behind(self._policy.default_domain, place, batch.detector_lag, batch.now, self._policy)
@@ -160,15 +159,18 @@ class _Judgement:
         bad = {callee for callee, edges in board.callees.items() if any(edge.overloaded.lasts(hold) for edge in edges)}
         for callee in sorted({*bad, *held}):
             seen = situation(board, callee, self._policy, self._batch.now)
-            throttle = steer(held.get(callee), seen, self._batch.now, self._policy.overload, self._policy.control)
+            before = held.get(callee)
+            throttle = steer(before, seen, self._batch.now, self._policy.overload, self._policy.control)
             if board.is_blind(callee):
-                throttle = loosened(held.get(callee), throttle)
+                throttle = loosened(before, throttle)
             if throttle is None:
                 self._current.pop(f"throttle/{callee}", None)
                 continue
-            board.throttles[callee] = throttle
-            if throttle != held.get(callee):
+            if before is not None and throttle == before:
+                throttle = before  # what was worked out of it holds on
+            else:
                 self._current[f"throttle/{callee}"] = throttle
+            board.throttles[callee] = throttle
 
     def _stand(self, board: Board) -> None:
         self._keep(board.stances, stances(board, self._policy, self._batch.now))
@@ -187,7 +189,7 @@ class _Judgement:
             if not finding.opens:
                 continue
             held = board.cases.get((finding.kind, finding.subject))
-            case = opening(finding, now, lag) if held is None else updated(held, finding, now)
+            case = opening(finding, now, lag) if held is None else renewed(self._memory, held, finding, now)
             cases[case.key] = case
         return joined(cases, now)
 

@@ -7,13 +7,15 @@ not enough calls within `OverloadPolicy.gathers` seconds is not judged.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isnan, nan
 
+import numpy as np
+
+from snowshed.streams.cascade.rows import Bools, Rows
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import OverloadPolicy
 
-__all__ = ["gathered", "is_full", "is_thin"]
+__all__ = ["full", "gathered", "is_thin", "thin"]
 
 _FULL_SPAN = 1.0
 
@@ -22,8 +24,7 @@ def gathered(held: EdgeWindow | None, window: EdgeWindow) -> EdgeWindow:
     """The windows so far with one more."""
     if held is None:
         return window
-    return replace(
-        window,
+    return window._replace(
         span=held.span + window.span,
         first=held.first + window.first,
         attempts=held.attempts + window.attempts,
@@ -49,9 +50,14 @@ def is_thin(window: EdgeWindow, policy: OverloadPolicy) -> bool:
     return window.attempts - window.rejected < policy.minimum_attempts * min(_FULL_SPAN, window.span)
 
 
-def is_full(window: EdgeWindow, policy: OverloadPolicy) -> bool:
-    """Whether a window is to be judged now, although it may still be too thin for a verdict."""
-    return not is_thin(window, policy) or window.span >= policy.gathers
+def thin(rows: Rows, policy: OverloadPolicy) -> Bools:
+    """The same of rows."""
+    return rows.admitted < policy.minimum_attempts * np.minimum(_FULL_SPAN, rows.window["span"])
+
+
+def full(rows: Rows, policy: OverloadPolicy) -> Bools:
+    """Whether rows are to be judged now, although they may still be too thin for a verdict."""
+    return ~thin(rows, policy) | (rows.window["span"] >= policy.gathers)
 
 
 def _mean(held: EdgeWindow, window: EdgeWindow, before: float, now: float) -> float:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from math import isnan, sqrt
 
 from snowshed.streams.cascade.standing import Standing
-from snowshed.streams.cascade.views import EdgeView, Streak, extended
+from snowshed.streams.cascade.streaks import BAD, CLEAR, extended
+from snowshed.streams.cascade.views import EdgeView, Streak
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import OverloadPolicy, Policy
@@ -59,8 +60,9 @@ def piling(
     if before is None:
         return streak
     rise = window.queue_delay_mean - before.queue_delay_mean
-    rises = rise > policy.growth * window.span
-    return extended(streak, bad=rises, clear=not rises, span=window.span, now=now)
+    if not rise > policy.growth * window.span:
+        return extended(streak, CLEAR, window.span, now)
+    return extended(streak, BAD, window.span, now)
 
 
 def short_of_work(standing: Standing, policy: Policy) -> bool:

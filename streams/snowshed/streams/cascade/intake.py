@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from math import isnan
-from typing import NamedTuple
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from snowshed.schemas.records import EdgeObservations, Lag, Liveness, NodeHealth
 from snowshed.streams.cascade.board import DomainState
 from snowshed.streams.cascade.cases import Case
-from snowshed.streams.cascade.dues import NOTHING, Dues, summed
-from snowshed.streams.cascade.gathering import gathered, is_full
-from snowshed.streams.cascade.harm import piling
+from snowshed.streams.cascade.inbound import Inbound, inbound, remembered
 from snowshed.streams.cascade.observations import Observation, Place
-from snowshed.streams.cascade.paths import is_on_the_way
-from snowshed.streams.cascade.rules import gray_failure, node_failed, overload, partition, retry_amplification
+from snowshed.streams.cascade.rows import Report, cut_off, of_record, singly
+from snowshed.streams.cascade.rules import node_failed
 from snowshed.streams.cascade.sight import Missing, Sight, late, left_out, lost, missed
 from snowshed.streams.cascade.standing import Standing, season_of, stood, unseen
-from snowshed.streams.cascade.views import EdgeView, LagView, NodeView, Sample, Streak, windows
-from snowshed.streams.edges.baseline import Baseline
-from snowshed.streams.edges.window import EdgeWindow
+from snowshed.streams.cascade.views import EdgeView, LagView, NodeView
+from snowshed.streams.cascade.watching import Reported, watched
 from snowshed.streams.policy import Policy
 from snowshed.streams.stability.season import Season
 
-__all__ = ["forgotten", "take"]
-
-_RESTING = Streak()
+__all__ = ["adopt", "forget", "take"]
 
 
 def take(current: dict[str, DomainState], observations: Iterable[Observation], number: int, policy: Policy) -> None:
@@ -44,35 +37,89 @@ def take(current: dict[str, DomainState], observations: Iterable[Observation], n
                 _miss(current, left_out(record), record.domain, place, policy)
             case EdgeObservations() as record:
                 _miss(current, lost(record), record.domain, place, policy)
-                seen: dict[str, list[EdgeView]] = {}
-                for window, baseline, cut_nodes in windows(record):
-                    key = f"edge/{window.caller}>{window.callee}"
-                    held = current.get(key)
-                    view = _viewed(
-                        held if isinstance(held, EdgeView) else None,
-                        record,
-                        window,
-                        baseline,
-                        place=place,
-                        cut_nodes=cut_nodes,
-                        policy=policy,
-                    )
-                    current[key] = view
-                    seen.setdefault(window.callee, []).append(view)
-                _stand(current, seen, alarmed, policy)
+                _stand(current, _watch(current, record, place, policy), alarmed, policy)
             case _:
                 pass
 
 
-def forgotten(value: DomainState, now: float, policy: Policy) -> bool:
-    """Whether a view is so old that it says nothing any more."""
+def forget(current: dict[str, DomainState], now: float, policy: Policy) -> None:
+    """Let go of views so old that they say nothing any more."""
+    for key, value in list(current.items()):
+        left = _left(value, now, policy.decisions.remember)
+        if left is None:
+            del current[key]
+        elif left is not value:
+            current[key] = left
+
+
+def _left(value: DomainState, now: float, age: float) -> DomainState | None:
     match value:
-        case EdgeView() | Standing():
-            return now > value.observed_at + policy.decisions.remember
+        case Inbound():
+            return remembered(value, now, age)
+        case Standing():
+            return None if now > value.observed_at + age else value
         case NodeView(health=record) | LagView(lag=record):
-            return now > record.observed_at + policy.decisions.remember
+            return None if now > record.observed_at + age else value
         case _:
-            return False  # a season is a few hundred bytes, and a service that comes back is glad of it
+            return value  # a season is a few hundred bytes, and a service that comes back is glad of it
+
+
+def adopt(current: dict[str, DomainState]) -> None:
+    """Put edges that earlier releases wrote one by one with the others into the same callee."""
+    for key, edge in [(key, value) for key, value in current.items() if isinstance(value, EdgeView)]:
+        del current[key]
+        held = _inbound(current, edge.window.callee)
+        known = [] if held is None else [one.window.caller for one in held.edges]
+        if edge.window.caller not in known:
+            new = inbound(edge.window.callee, [edge], held)
+            current[new.key] = new
+
+
+def _watch(
+    current: dict[str, DomainState], record: EdgeObservations, place: Place, policy: Policy
+) -> dict[str, list[EdgeView]]:
+    """Put the windows of an observation into `current`; the edges that they are of, by callee, in their order."""
+    reported, rows, reports = Reported(record.domain, record.observed_at, place), of_record(record), singly(record)
+    seen: dict[str, list[EdgeView]] = {}
+    nodes = cut_off(record)
+    for run in _runs(reports):
+        part = reports[run]
+        found: dict[str, list[EdgeView]] = {}
+        for row, edge in enumerate(watched(reported, rows.part(run), part, _held(current, part), policy), run.start):
+            cut = nodes.get(row)
+            found.setdefault(edge.window.callee, []).append(edge._replace(cut_nodes=cut) if cut else edge)
+        for callee, edges in found.items():
+            new = inbound(callee, edges, _inbound(current, callee))
+            current[new.key] = new
+            seen.setdefault(callee, []).extend(edges)
+    return seen
+
+
+def _runs(reports: Sequence[Report]) -> Iterator[slice]:
+    """The rows in runs in which no edge is twice: one, unless a record has several windows of an edge."""
+    begun, met = 0, set[tuple[str, str]]()
+    for row, (window, _) in enumerate(reports):
+        pair = window[:2]
+        if pair in met:
+            yield slice(begun, row)
+            begun = row
+            met.clear()
+        met.add(pair)
+    yield slice(begun, len(reports))
+
+
+def _held(current: Mapping[str, DomainState], reports: Sequence[Report]) -> list[EdgeView | None]:
+    """What is remembered of the edge of each row."""
+    known: dict[str, Mapping[str, EdgeView]] = {}
+    for callee in {window.callee for window, _ in reports}:
+        found = _inbound(current, callee)
+        known[callee] = {edge.window.caller: edge for edge in found.edges} if found is not None else {}
+    return [known[window.callee].get(window.caller) for window, _ in reports]
+
+
+def _inbound(current: Mapping[str, DomainState], callee: str) -> Inbound | None:
+    found = current.get(f"inbound/{callee}")
+    return found if isinstance(found, Inbound) else None
 
 
 def _charged(held: NodeView | None, health: NodeHealth, place: Place, policy: Policy) -> NodeView:
@@ -118,105 +165,3 @@ def _stand(
         learned = season_of(season, held, new, policy.change.season_windows)
         if learned is not None:
             current[learned.key] = learned
-
-
-def _viewed(
-    held: EdgeView | None,
-    record: EdgeObservations,
-    window: EdgeWindow,
-    baseline: Baseline,
-    *,
-    place: Place,
-    cut_nodes: tuple[tuple[str, float], ...],
-    policy: Policy,
-) -> EdgeView:
-    now = record.observed_at
-    samples: tuple[Sample, ...] = (Sample(now, window.first, window.attempts),)
-    if held is not None:
-        oldest = now - policy.retry.carry
-        samples = (*[sample for sample in held.samples if sample.at > oldest], *samples)
-    amplified, cut = (held.amplified, held.cut) if held is not None else (_RESTING, _RESTING)
-    view = EdgeView(
-        domain=record.domain,
-        observed_at=now,
-        window=window,
-        baseline=baseline,
-        place=place,
-        samples=samples,
-        amplified=retry_amplification.noted(amplified, window, baseline, samples, now=now, policy=policy),
-        cut=partition.noted(cut, window, now=now, policy=policy.health),
-        heard=now if not isnan(window.completions) else held.heard if held is not None else 0.0,
-        cut_nodes=cut_nodes,
-    )
-    lost = is_on_the_way(view, policy.overload)
-    dues = summed(held.dues if held is not None else NOTHING, window, baseline, lost=lost)
-    gathering = gathered(held.gathering if held is not None else None, window)
-    if is_full(gathering, policy.overload):
-        return _judged(held, view, gathering, dues, policy)
-    return _with(view, held or view, cut=view.cut, excess=(held or view).excess, dues=dues, gathering=gathering)
-
-
-def _judged(held: EdgeView | None, view: EdgeView, gathering: EdgeWindow, dues: Dues, policy: Policy) -> EdgeView:
-    """The view with the verdicts that enough calls allow."""
-    now, baseline, before = view.observed_at, view.baseline, held.judged if held is not None else None
-    held = held or view
-    excess = overload.excess(gathering, baseline, policy.overload)
-    return _with(
-        view,
-        _Verdicts(
-            overload.noted(held.overloaded, gathering, excess, now=now, policy=policy.overload),
-            gray_failure.noted(held.failing, gathering, baseline, now=now, policy=policy.health),
-            piling(held.piling, before, gathering, now=now, policy=policy.overload),
-            None if gathering is view.window else gathering,
-        ),
-        cut=view.cut if gathering is view.window else _cut(view, gathering, policy),
-        excess=excess,
-        dues=dues,
-    )
-
-
-class _Verdicts(NamedTuple):
-    """What rests on enough calls."""
-
-    overloaded: Streak
-    failing: Streak
-    piling: Streak
-    gathered: EdgeWindow | None
-
-
-def _with(
-    view: EdgeView,
-    verdicts: EdgeView | _Verdicts,
-    *,
-    cut: Streak,
-    excess: float,
-    dues: Dues,
-    gathering: EdgeWindow | None = None,
-) -> EdgeView:
-    # Written out, because dataclasses.replace takes twice as long and this is done for each edge and window.
-    return EdgeView(
-        domain=view.domain,
-        observed_at=view.observed_at,
-        window=view.window,
-        baseline=view.baseline,
-        place=view.place,
-        samples=view.samples,
-        amplified=view.amplified,
-        overloaded=verdicts.overloaded,
-        failing=verdicts.failing,
-        cut=cut,
-        heard=view.heard,
-        piling=verdicts.piling,
-        excess=excess,
-        dues=dues,
-        gathering=gathering,
-        gathered=verdicts.gathered,
-        cut_nodes=view.cut_nodes,
-    )
-
-
-def _cut(view: EdgeView, gathering: EdgeWindow, policy: Policy) -> Streak:
-    """With all that was gathered, where one window alone has too few calls to mean anything."""
-    if partition.is_expected(view.window, policy.health):
-        return view.cut
-    return partition.noted(view.cut, gathering, now=view.observed_at, policy=policy.health)

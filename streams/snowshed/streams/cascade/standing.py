@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan, nan, sqrt
+from operator import add
 
 from snowshed.streams.cascade.observations import Place
+from snowshed.streams.cascade.rows import columns
 from snowshed.streams.cascade.views import EdgeView, queues
-from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import ChangePolicy, Policy
 from snowshed.streams.stability.change import Cusum, summed
 from snowshed.streams.stability.course import STABLE, Course, Judgement, Verdict
@@ -221,30 +222,30 @@ def _counted(tally: Tally, demand: float, at: float) -> Tally:
 
 def _measured(edges: Sequence[EdgeView]) -> Measured:
     windows = [edge.window for edge in edges]
-    known = [window.completions for window in windows if not isnan(window.completions)]
-    delays = [window.queue_delay_mean for window in windows if not isnan(window.queue_delay_mean)]
+    column = columns(windows)
+    known = not all(map(isnan, column["completions"]))
     return Measured(
         at=edges[0].observed_at,
-        span=max(window.span for window in windows),
-        first=sum(window.first for window in windows),
-        attempts=sum(window.attempts for window in windows),
-        ok=sum(window.ok for window in windows),
+        span=max(column["span"]),
+        first=sum(column["first"]),
+        attempts=sum(column["attempts"]),
+        ok=sum(column["ok"]),
         # A caller that the callee does not report counts with what it saw itself.
         completions=sum(window.ok if isnan(window.completions) else window.completions for window in windows)
         if known
         else nan,
-        rejected=sum(window.rejected for window in windows),
-        timeout=sum(window.timeout for window in windows),
-        errors=sum(window.error_local + window.error_downstream for window in windows),
-        p99=max(window.p99 for window in windows),
-        queue_delay=max(delays, default=nan),
-        hits=_hits(windows),
+        rejected=sum(column["rejected"]),
+        timeout=sum(column["timeout"]),
+        errors=sum(map(add, column["error_local"], column["error_downstream"])),
+        p99=max(column["p99"]),
+        queue_delay=max((delay for delay in column["queue_delay_mean"] if not isnan(delay)), default=nan),
+        hits=_hits(column["cache_hits"]),
     )
 
 
-def _hits(windows: Sequence[EdgeWindow]) -> float:
+def _hits(column: Sequence[float]) -> float:
     """Of all callers that count them; a caller without a cache counts none."""
-    counted = [window.cache_hits for window in windows if not isnan(window.cache_hits)]
+    counted = [hits for hits in column if not isnan(hits)]
     return sum(counted) if counted else nan
 
 

@@ -133,14 +133,7 @@ def steer(
     """The control after this step; None when there is nothing to control."""
     if held is None:
         return _begun(seen, now) if seen.overloaded else None
-    held = replace(
-        held,
-        reporters=seen.reporters or held.reporters,
-        trigger=seen.trigger or held.trigger,
-        timeout=held.timeout or seen.timeout,
-        capacity=remembered(held.capacity, seen.capacity, seen.observed_at - held.seen_at),
-        seen_at=max(seen.observed_at, held.seen_at),
-    )
+    held = _noted(held, seen)
     if held.programme is not None:
         over = seen.excess > 1.0 if isnan(seen.queue_delay) else seen.queue_delay > policy.queue_delay
         clean_since = (held.clean_since or now) if seen.clear else 0.0
@@ -157,15 +150,16 @@ def steer(
         missing=missing,
         policy=control,
     )
-    held = replace(held, trial=trial)
+    if trial is not held.trial:
+        held = replace(held, trial=trial)
     ladder = _climbed(held, seen, now, policy, control)
     if ladder.level == METASTABLE:
         programme = begun(seen.effect, seen.capacity, held.usual_rate, now, control, drops=held.timeout is not None)
         return _under(held, programme, ladder.clean_since, now)
     rose = ladder.level > held.level
-    if ladder.level != held.level:
-        trial = _entered(trial, held.level, ladder.level)
-    held = replace(held, level=ladder.level, entered=ladder.entered, clean_since=ladder.clean_since, trial=trial)
+    if ladder != Ladder(held.level, held.entered, held.clean_since):
+        trial = _entered(trial, held.level, ladder.level) if ladder.level != held.level else trial
+        held = replace(held, level=ladder.level, entered=ladder.entered, clean_since=ladder.clean_since, trial=trial)
     moves = LEVELS[held.level].cuts or held.cuts
     if held.level == 0 and not moves:
         return None
@@ -186,6 +180,18 @@ def loosened(held: Throttle | None, new: Throttle | None) -> Throttle | None:
         or (new.programme is not None and held.programme is None)
     )
     return held if tighter else new
+
+
+def _noted(held: Throttle, seen: Situation) -> Throttle:
+    """With what the situation adds; the same where that is nothing, as in most steps."""
+    reporters, trigger = seen.reporters or held.reporters, seen.trigger or held.trigger
+    timeout, at = held.timeout or seen.timeout, max(seen.observed_at, held.seen_at)
+    capacity = held.capacity
+    if at > held.seen_at:
+        capacity = remembered(held.capacity, seen.capacity, at - held.seen_at)
+    if (reporters, trigger, timeout, at) == (held.reporters, held.trigger, held.timeout, held.seen_at):
+        return held
+    return replace(held, reporters=reporters, trigger=trigger, timeout=timeout, capacity=capacity, seen_at=at)
 
 
 def _trial(seen: Situation) -> Trial:
@@ -258,7 +264,8 @@ def _stepped(
         open_to = passing(held.passing, seen.ok_share, least, overloaded=tight, policy=policy, control=control)
     if open_to < held.passing:
         return replace(held, passing=open_to)
-    held = replace(held, passing=open_to)
+    if open_to > held.passing:
+        held = replace(held, passing=open_to)
     if tight:
         return held if held.trial and held.trial.eases and not rose else _cut(held, seen, policy, control)
     if seen.clear or not seen.may_cut:

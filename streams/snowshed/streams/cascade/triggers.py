@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from math import isnan, sqrt
 
 from snowshed.schemas.records import Cause
+from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.gathering import is_thin
 from snowshed.streams.cascade.harm import short_of_work
+from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.paths import are_answers_lost, is_heard, was_on_the_way
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.views import EdgeView
@@ -26,7 +28,7 @@ from snowshed.streams.edges.queueing import queue_limit
 from snowshed.streams.policy import Policy
 from snowshed.streams.stability.branching import reached
 
-__all__ = ["Scene", "descent", "lost", "triggers"]
+__all__ = ["Pair", "Scene", "descent", "lost", "triggers"]
 
 _NAMED = 3
 _SHARE = 0.5
@@ -78,27 +80,29 @@ def triggers(scene: Scene, policy: Policy) -> tuple[Cause, ...]:
     return tuple(Cause(name=name, score=score, reason=reason) for name, score, reason in best(claims, _NAMED))
 
 
-def descent(
-    into: Mapping[str, Sequence[EdgeView]], out: Mapping[str, Sequence[EdgeView]], start: str
-) -> dict[str, float]:
-    """The excess of its own of a service, and of each one further down to which most of it is passed on.
-
-    Args:
-        into: calls by callee.
-        out: calls by caller.
-        start: the service.
-    """
-    waits = any(edge.dues.waited > _NOTABLE * edge.dues.usual for edge in into.get(start, ()))
+def descent(board: Board, start: str) -> dict[str, float]:
+    """The excess of its own of a service, and of each one further down to which most of it is passed on."""
+    waits = any(edge.dues.waited > _NOTABLE * edge.dues.usual for edge in board.callees.get(start, ()))
     way: dict[str, float] = {}
     at = start
     while at not in way:
-        came = sum(_due(edge, waits=waits) for edge in into.get(at, ()))
-        passed = {edge.window.callee: _due(edge, waits=waits) for edge in out.get(at, ()) if edge.window.callee != at}
-        way |= own({at: came}, ((at, amount) for amount in passed.values()))
-        worst = max(passed, key=lambda name: (passed[name], name), default=at)
-        if 2.0 * passed.get(worst, 0.0) > came:
-            at = worst
+        way[at], at = _descended(board, at, waits=waits)
     return way
+
+
+def _descended(board: Board, at: str, *, waits: bool) -> tuple[float, str]:
+    """A service's own excess, and the one that most of the rest comes from; itself where there is no such."""
+    into, out = board.callees.get(at, ()), board.callers.get(at, ())
+    what = "descent of waiting" if waits else "descent of failures"
+    return board.memory.recalled(what, at, (into, out), 0.0, lambda: Lasting(_step(at, into, out, waits=waits)))
+
+
+def _step(at: str, into: Sequence[EdgeView], out: Sequence[EdgeView], *, waits: bool) -> tuple[float, str]:
+    came = sum(_due(edge, waits=waits) for edge in into)
+    passed = {edge.window.callee: _due(edge, waits=waits) for edge in out if edge.window.callee != at}
+    left = own({at: came}, ((at, amount) for amount in passed.values()))
+    worst = max(passed, key=lambda name: (passed[name], name), default=at)
+    return left[at], worst if 2.0 * passed.get(worst, 0.0) > came else at
 
 
 def _due(edge: EdgeView, *, waits: bool) -> float:
@@ -201,7 +205,7 @@ def _load(edges: list[EdgeView], standing: Standing | None, policy: Policy) -> _
     return _Load(first / usual if first > most else 1.0, attempts / usual if attempts > most else 1.0)
 
 
-def lost(edges: list[EdgeView], policy: Policy) -> list[EdgeView]:
+def lost(edges: Sequence[EdgeView], policy: Policy) -> list[EdgeView]:
     """The edges whose path is at fault: by the callee's own view, or because it answers another busy caller as ever."""
     proven = [edge for edge in edges if was_on_the_way(edge, policy.overload)]
     if proven:

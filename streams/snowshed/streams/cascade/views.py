@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from math import nan
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from snowshed.schemas.records import EdgeObservations, Lag, NodeHealth
+from snowshed.schemas.records import Lag, NodeHealth
 from snowshed.streams.cascade.dues import NOTHING, Dues
 from snowshed.streams.cascade.observations import Place
 from snowshed.streams.edges.baseline import Baseline
@@ -14,11 +13,10 @@ from snowshed.streams.edges.queueing import queue_limit
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import OverloadPolicy
 
-__all__ = ["CURRENT", "EdgeView", "LagView", "NodeView", "Sample", "Streak", "extended", "queues", "windows"]
+__all__ = ["CURRENT", "RESTING", "EdgeView", "LagView", "NodeView", "Sample", "Streak", "queues"]
 
 CURRENT = 3.0
 """Seconds after which an edge's newest window no longer speaks of the present."""
-_NUMBERS = [item.name for item in fields(EdgeWindow) if item.name not in {"caller", "callee"}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +49,7 @@ class LagView:
         return self.lag.tolerates is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Streak:
+class Streak(NamedTuple):
     """Consecutive windows in which a condition held."""
 
     windows: int = 0
@@ -66,8 +63,11 @@ class Streak:
         return self.windows >= 2 and self.covered >= hold
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+RESTING = Streak()
+"""Before the first window that is not clear."""
+
+
+class Sample(NamedTuple):
     """First and all attempts of one window, for ratios over a sliding span."""
 
     at: float
@@ -75,9 +75,12 @@ class Sample:
     attempts: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EdgeView:
-    """An edge as last reported, with its recent past."""
+class EdgeView(NamedTuple):
+    """An edge as last reported, with its recent past.
+
+    A named tuple, as all that it consists of: one is made for each edge and window, which costs a dataclass twice as
+    much.
+    """
 
     domain: str
     observed_at: float
@@ -85,15 +88,15 @@ class EdgeView:
     baseline: Baseline
     place: Place
     samples: tuple[Sample, ...] = ()
-    amplified: Streak = field(default_factory=Streak)
-    overloaded: Streak = field(default_factory=Streak)
-    failing: Streak = field(default_factory=Streak)
+    amplified: Streak = RESTING
+    overloaded: Streak = RESTING
+    failing: Streak = RESTING
     """Windows in which far more calls than usual failed by the callee's own doing."""
-    cut: Streak = field(default_factory=Streak)
+    cut: Streak = RESTING
     """Windows in which calls were made and none succeeded."""
     heard: float = 0.0
     """When the callee last told what it did of these calls; 0 for never."""
-    piling: Streak = field(default_factory=Streak)
+    piling: Streak = RESTING
     """Windows in which the queue rose as fast as when more comes than is done."""
     excess: float = 0.0
     """The worst signal of what was judged last over its limit, as the overload rule sees it."""
@@ -120,25 +123,3 @@ class EdgeView:
 def queues(edge: EdgeView, policy: OverloadPolicy) -> bool:
     """Whether the queue at the edge's end is long."""
     return edge.judged.queue_delay_mean > queue_limit(policy.queue_delay, edge.baseline.p90)
-
-
-def extended(streak: Streak, *, bad: bool, clear: bool, span: float, now: float) -> Streak:
-    """The streak after one more window; one that is neither bad nor clear keeps it from ending."""
-    if bad:
-        return Streak(streak.windows + 1, streak.covered + span, now)
-    if clear:
-        return Streak(last=streak.last) if streak.windows else streak
-    return Streak(streak.windows, streak.covered, now if streak.last else 0.0)
-
-
-def windows(record: EdgeObservations) -> Iterator[tuple[EdgeWindow, Baseline, tuple[tuple[str, float], ...]]]:
-    """The rows of an observation as windows with their usual values and the nodes that are cut off."""
-    strings, unknown = record.strings, (nan,) * len(record.span)
-    edges = [[strings[int(index)] for index in column] for column in (record.caller, record.callee)]
-    columns = [getattr(record, name) or unknown for name in _NUMBERS]
-    baselines = map(Baseline, record.base_first_rate, record.base_ok_ratio, record.base_p90)
-    nodes: dict[int, tuple[tuple[str, float], ...]] = {}
-    for number, node, calls in zip(record.cut_edge, record.cut_node, record.cut_calls, strict=True):
-        nodes[int(number)] = (*nodes.get(int(number), ()), (strings[int(node)], calls))
-    for number, (baseline, *row) in enumerate(zip(baselines, *edges, *columns, strict=True)):
-        yield EdgeWindow(*row), baseline, nodes.get(number, ())

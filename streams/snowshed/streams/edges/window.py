@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import nan
+from typing import NamedTuple
 
 __all__ = ["EdgeWindow"]
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeWindow:
+class EdgeWindow(NamedTuple):
     """Counts over `span` seconds of one edge, in the names of `EdgeObservations`."""
 
     caller: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from math import nan
 
@@ -16,7 +16,7 @@ from snowshed.streams.edges.window import EdgeWindow
 
 __all__ = ["COLUMNS", "Windows", "closed"]
 
-COLUMNS = tuple(item.name for item in fields(EdgeWindow) if item.name not in {"caller", "callee"})
+COLUMNS = EdgeWindow._fields[2:]
 """Names of a window's numbers."""
 _COUNTED = ("first", "attempts", "ok", "error_local", "error_downstream", "rejected", "timeout")
 _ATTEMPTS, _OK, _DELAYS = 1, 2, 7

@@ -8,7 +8,7 @@ from math import isnan
 from tests.unit.streams.cascade.domain_script import edges
 
 from snowshed.schemas.records import Vantage
-from snowshed.streams.cascade.views import windows
+from snowshed.streams.cascade.rows import singly
 from snowshed.streams.edges.groups import regrouped
 from snowshed.streams.edges.tally import Tally
 from snowshed.streams.edges.windows import closed
@@ -24,7 +24,7 @@ def test_a_window_has_the_callers_successes_and_the_callees_completions_over_the
 
 def test_completions_are_unknown_where_only_callers_report_and_in_records_without_the_column() -> None:
     assert isnan(closed(regrouped([("api", _CALLER)])).values["completions"][0])
-    ((window, *_),) = windows(replace(edges(0), completions=()))
+    ((window, _),) = singly(replace(edges(0), completions=()))
     assert isnan(window.completions)
 
 

@@ -6,18 +6,20 @@ two windows or a fifth of the entry volume is outside its objective. It ends whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import inf, isnan, nan
 
 from snowshed.schemas.records import Cause, Evidence, IncidentKind
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
+from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.reports import processors, vulnerability_of
 from snowshed.streams.cascade.rules.retry_amplification import factor
 from snowshed.streams.cascade.standing import Standing
-from snowshed.streams.cascade.triggers import Scene, triggers
+from snowshed.streams.cascade.triggers import Pair, Scene, triggers
 from snowshed.streams.cascade.views import CURRENT, EdgeView
 from snowshed.streams.policy import CascadePolicy, Policy
 from snowshed.streams.stability.amplification import worst_path
@@ -39,7 +41,7 @@ class _Scene:
     domain: str
     onsets: dict[str, float]
     """Failing services joined by calls, the largest such group; since when each fails."""
-    edges: dict[tuple[str, str], EdgeView]
+    edges: Mapping[Pair, EdgeView]
     index: float
     lasting: bool
     """Whether the index was high in the window before, too."""
@@ -68,18 +70,32 @@ def ending(board: Board, case: Case) -> Ending:
 
 
 def _scene(board: Board, domain: str, onsets: dict[str, float], policy: CascadePolicy, now: float) -> _Scene:
+    edges, share = board.memory.recalled("domain", domain, (board.calls,), now, partial(_calls, board, domain))
+    standings = [board.services[name] for name in onsets]
+    group = board.memory.recalled(
+        "group", domain, (policy, board.calls, *standings), now, partial(_group, onsets, edges)
+    )
+    index, before = (branching(group, edges, at, policy.window) for at in (now, now - policy.window))
+    return _Scene(domain, group, edges, index, min(index, before) >= policy.branching, share)
+
+
+def _calls(board: Board, domain: str) -> Lasting[tuple[Mapping[Pair, EdgeView], float]]:
+    """All calls of a domain, and the share of what comes in that is outside its objective."""
     edges = {
         (edge.window.caller, edge.window.callee): edge
         for into in board.callees.values()
         for edge in into
         if edge.domain == domain
     }
-    group = {name: onsets[name] for name in sorted(joined(onsets, edges)[0], key=lambda name: (onsets[name], name))}
-    index, before = (branching(group, edges, at, policy.window) for at in (now, now - policy.window))
     volume = {edge: edges[edge].window.first for edge in entries(edges)}
     out = sum(count for edge, count in volume.items() if edges[edge].overloaded.windows > 1)
-    share = out / (sum(volume.values()) or 1.0)
-    return _Scene(domain, group, edges, index, min(index, before) >= policy.branching, share)
+    return Lasting((edges, out / (sum(volume.values()) or 1.0)))
+
+
+def _group(onsets: Mapping[str, float], edges: Mapping[Pair, EdgeView]) -> Lasting[dict[str, float]]:
+    """The largest group that calls join, since when each fails, the earliest first."""
+    names = sorted(joined(onsets, edges)[0], key=lambda name: (onsets[name], name))
+    return Lasting({name: onsets[name] for name in names})
 
 
 def _finding(board: Board, scene: _Scene, policy: Policy, now: float) -> Finding:
@@ -140,9 +156,7 @@ def _limit(board: Board, service: str, policy: Policy) -> float:
     named = policy.services.get(service)
     if named is not None and named.concurrency is not None:
         return named.concurrency
-    pools = [
-        view.health.pool for view in board.nodes.values() if view.health.service == service and view.health.pool > 0.0
-    ]
+    pools = [view.health.pool for view in board.crews.get(service, ()) if view.health.pool > 0.0]
     return board.services[service].in_flight[-1][1] * len(pools) / sum(pools) if pools else nan
 
 

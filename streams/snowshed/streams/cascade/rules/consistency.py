@@ -41,8 +41,11 @@ _CONFIDENCE = 0.95
 
 def stances(board: Board, policy: Policy, now: float) -> dict[str, Stance]:
     """How each dataset that declares its consistency stands now."""
+    declared = [dataset for dataset in policy.datasets if policy.consistency_of(dataset)[0] is not None]
+    if not declared:
+        return {}
     links = _links(board, policy, now)
-    found = (_stance(board, policy, dataset, links, now) for dataset in policy.datasets)
+    found = (_stance(board, policy, dataset, links, now) for dataset in declared)
     return {stance.dataset: stance for stance in found if stance is not None}
 
 

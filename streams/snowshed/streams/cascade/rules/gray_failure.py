@@ -12,19 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from snowshed.schemas.records import Cause, IncidentKind, Liveness
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.gathering import is_thin
 from snowshed.streams.cascade.paths import is_on_the_way
+from snowshed.streams.cascade.rows import Rows
 from snowshed.streams.cascade.rules.overload import culprits
-from snowshed.streams.cascade.views import CURRENT, EdgeView, NodeView, Streak, extended, queues
-from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.cascade.streaks import Marks, marked
+from snowshed.streams.cascade.views import CURRENT, EdgeView, NodeView, queues
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import HealthPolicy, Policy
 
-__all__ = ["RULE", "ending", "judge", "noted"]
+__all__ = ["RULE", "ending", "judge", "marks"]
 
 RULE = "gray-failure/1"
 
@@ -33,23 +36,19 @@ _CLEAN = 5.0
 """Seconds without complaints that end it: one bad node among several shows by fits and starts."""
 
 
-def noted(streak: Streak, window: EdgeWindow, baseline: Baseline, *, now: float, policy: HealthPolicy) -> Streak:
-    """The streak of windows in which far more calls than usual failed by the callee's own doing, after one more."""
-    if window.attempts - window.rejected < policy.gray_attempts:
-        return streak
-    share = _failed(window) / (window.attempts - window.rejected)
-    usual = max(1.0 - baseline.ok_ratio, policy.gray_least) if baseline.ok_ratio <= 1.0 else policy.gray_least
-    limit = min(policy.gray_growth * usual, policy.gray_most)
-    return extended(streak, bad=share > limit, clear=share < limit / 2.0, span=window.span, now=now)
+def marks(rows: Rows, policy: HealthPolicy) -> Marks:
+    """What windows do to streaks of those in which far more calls than usual failed by the callee's own doing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (rows.window["error_local"] + rows.window["timeout"]) / rows.admitted
+    usual = np.fmax(1.0 - rows.usual["ok_ratio"], policy.gray_least)
+    limit = np.minimum(policy.gray_growth * usual, policy.gray_most)
+    return marked(bad=share > limit, clear=share < limit / 2.0, kept=rows.admitted < policy.gray_attempts)
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """Services whose nodes all beat and whose callers complain together, or that are themselves evidence enough."""
-    nodes: dict[str, list[NodeView]] = {}
-    for view in board.nodes.values():
-        nodes.setdefault(view.health.service, []).append(view)
     for service, edges in board.callees.items():
-        beating = _present(nodes.get(service, []))
+        beating = _present(board.crews.get(service, []))
         if not beating or any(view.health.status is not Liveness.ALIVE for view in beating):
             continue
         current = [edge for edge in edges if now < edge.observed_at + CURRENT]
@@ -67,8 +66,7 @@ def _counts(edge: EdgeView, policy: Policy) -> bool:
 
 
 def _shows(board: Board, service: str, complaining: list[EdgeView], current: list[EdgeView], policy: Policy) -> bool:
-    nodes = sum(view.health.service == service for view in board.nodes.values())
-    partly = nodes > 1 and _partly(complaining)
+    partly = len(board.crews.get(service, ())) > 1 and _partly(complaining)
     return _confirmed(complaining, current, policy, partly=partly) and _own(board, service, policy, partly=partly)
 
 

@@ -52,7 +52,9 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """Nodes that are dead by level 1's verdict, or by their callers'."""
     for node, view in board.nodes.items():
         health = view.health
-        witnesses = [edge for edge in board.callees.get(health.service, ()) if confirms(edge, health.since)]
+        innocent = health.status in {Liveness.ALIVE, Liveness.LEFT}
+        edges = () if innocent else board.callees.get(health.service, ())
+        witnesses = [edge for edge in edges if confirms(edge, health.since)]
         if health.status is Liveness.DEAD or _convicted(board, view, len(witnesses), policy, now):
             yield _finding(node, view, witnesses)
         elif health.status is Liveness.ALIVE and _flaps(board, view, policy.health, now):

@@ -7,57 +7,59 @@ it waits for another bad one, with a short queue of its own, is a victim: its in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from math import isnan, nan, sqrt
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from math import inf, isnan, nan, sqrt
+from operator import add, attrgetter
 
-from snowshed.schemas.records import Cause, DecisionKind, Evidence, IncidentKind, ScopeKind
+from snowshed.schemas.records import Cause, IncidentKind
 from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.calls import Edges
 from snowshed.streams.cascade.cases import Case
-from snowshed.streams.cascade.findings import Ending, Finding, Setting
+from snowshed.streams.cascade.containment import contained
+from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.gathering import is_thin
 from snowshed.streams.cascade.harm import harmed
+from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.paths import is_on_the_way
-from snowshed.streams.cascade.rules.retry_amplification import budget
+from snowshed.streams.cascade.rows import columns
+from snowshed.streams.cascade.signals import Signal, signals
 from snowshed.streams.cascade.throttle import Situation, Throttle
 from snowshed.streams.cascade.triggers import descent, lost
-from snowshed.streams.cascade.views import CURRENT, EdgeView, Streak, extended, queues
+from snowshed.streams.cascade.views import CURRENT, EdgeView, queues
 from snowshed.streams.causes.attribution import best, shares
-from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.queueing import queue_limit
-from snowshed.streams.edges.window import EdgeWindow
-from snowshed.streams.policy import OverloadPolicy, Policy
+from snowshed.streams.policy import Policy
 from snowshed.streams.stability.course import STABLE, Verdict
 
-__all__ = ["RULE", "ending", "excess", "judge", "noted", "situation"]
+__all__ = ["RULE", "ending", "judge", "situation"]
 
 RULE = "overload/1"
 
 _CONFIDENCE = 0.85
-_FULL_SPAN = 1.0
 _NOISE = 3.0
 """Standard deviations of a Poisson count that still pass for usual."""
 _SHOWN = 3
 """Edges that an incident's evidence shows, the worst first."""
-
-
-def excess(window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy) -> float:
-    """The worst signal over its limit: above 1 is bad, below `exit_ratio` clear; 0 for a window too thin to judge."""
-    if is_thin(window, policy):
-        return 0.0
-    signals = [signal for _, signal, _ in _signals(window, baseline, policy)]
-    return max(signals, default=0.0)
-
-
-def noted(streak: Streak, window: EdgeWindow, value: float, *, now: float, policy: OverloadPolicy) -> Streak:
-    """The streak of bad windows after one with this excess; a short one too thin to judge leaves it as it is."""
-    if window.span < _FULL_SPAN and is_thin(window, policy):
-        return streak
-    return extended(streak, bad=value > 1.0, clear=value < policy.exit_ratio, span=window.span, now=now)
+_excess = attrgetter("excess")
 
 
 def situation(board: Board, callee: str, policy: Policy, now: float) -> Situation:
     """What the edges into a callee show now, put together."""
+    edges = board.callees.get(callee, ())
+    domains = {edge.domain for edge in edges} or {policy.domain_of(callee)}
+    made_of = (
+        policy,
+        edges,
+        board.callers.get(callee),
+        board.services.get(callee),
+        board.is_open(IncidentKind.OVERLOAD, callee),
+        *(board.cases.get((IncidentKind.CASCADE, domain)) for domain in sorted(domains)),
+    )
+    return board.memory.recalled("situation", callee, made_of, now, lambda: _situation(board, callee, policy, now))
+
+
+def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting[Situation]:
     limits, standing = policy.overload, board.services.get(callee)
     edges = [edge for edge in board.callees.get(callee, ()) if now < edge.observed_at + CURRENT]
     bad = [
@@ -66,18 +68,16 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
         if edge.overloaded.lasts(limits.hold) and edge.excess > 1.0 and not is_on_the_way(edge, limits)
     ]
     busy = [edge for edge in edges if not is_thin(edge.judged, limits)]
-    first = sum(edge.window.first for edge in edges)
-    attempts = sum(edge.window.attempts for edge in edges)
-    rejected = sum(edge.window.rejected for edge in edges)
-    ok = sum(edge.window.ok for edge in edges)
-    errors = sum(edge.window.error_local + edge.window.error_downstream for edge in edges)
-    completions = sum(edge.window.completions for edge in edges)
-    delays = [edge.window.queue_delay_mean for edge in edges if not isnan(edge.window.queue_delay_mean)]
+    column = columns([edge.window for edge in edges])
+    first, attempts, rejected = sum(column["first"]), sum(column["attempts"]), sum(column["rejected"])
+    ok, completions = sum(column["ok"]), sum(column["completions"])
+    errors = sum(map(add, column["error_local"], column["error_downstream"]))
+    delays = [delay for delay in column["queue_delay_mean"] if not isnan(delay)]
     domain = edges[0].domain if edges else policy.domain_of(callee)
     waits = culprits(board, callee, policy)
     judgement = standing.judgement if standing else STABLE
     usual_rate = sum(_usual_rate(edge) for edge in edges)
-    return Situation(
+    found = Situation(
         callee=callee,
         domain=domain,
         overloaded=any(queues(edge, limits) for edge in bad) or (bool(bad) and 2 * len(bad) >= len(busy)),
@@ -87,13 +87,13 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
         usual_rate=usual_rate,
         usual_known=all(not isnan(edge.baseline.first_rate) for edge in edges),
         offered=sum(edge.window.attempts / edge.window.span for edge in edges),
-        reporters=sum(edge.window.reporters for edge in edges),
+        reporters=sum(column["reporters"]),
         observed_at=max((edge.observed_at for edge in edges), default=now),
         may_cut=not policy.protects(callee) and not waits and _harms(board, callee, bad, policy),
         pressed=_pressed(edges, max(usual_rate, standing.peak) if standing else usual_rate, policy),
         queue_delay=max(delays, default=nan),
         ok_share=ok / max(attempts - rejected, 1.0),
-        timed_out=sum(edge.window.timeout for edge in edges) / max(attempts - rejected, 1.0),
+        timed_out=sum(column["timeout"]) / max(attempts - rejected, 1.0),
         goodput=_portion(ok, first),
         amplification=attempts / first if first else 1.0,
         useful=_portion(ok, completions),
@@ -105,16 +105,23 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
         timeout=_timeout(callee, edges, policy),
         cold=judgement.cold >= policy.metastable.cold,
     )
+    # Where none of them is current, it tells the time.
+    return Lasting(found, min((edge.observed_at + CURRENT for edge in edges), default=now))
 
 
-def culprits(board: Board, callee: str, policy: Policy) -> list[EdgeView]:
+def culprits(board: Board, callee: str, policy: Policy) -> Edges:
     """Bad edges that the callee itself calls out on, worst first; none while its own queue is long."""
+    made_of = (policy, board.callees.get(callee), board.callers.get(callee))
+    return board.memory.recalled("culprits", callee, made_of, 0.0, lambda: Lasting(_culprits(board, callee, policy)))
+
+
+def _culprits(board: Board, callee: str, policy: Policy) -> Edges:
     if any(queues(edge, policy.overload) for edge in board.callees.get(callee, ())):
-        return []
+        return ()
     outward = [
         edge for edge in board.callers.get(callee, ()) if edge.window.callee != callee and _holds_up(edge, policy)
     ]
-    return sorted(outward, key=_worst)
+    return tuple(sorted(outward, key=_excess, reverse=True))  # edges are in the order of their names
 
 
 def _holds_up(edge: EdgeView, policy: Policy) -> bool:
@@ -140,12 +147,27 @@ def _trigger(board: Board, domain: str, callee: str) -> str:
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """Callees under control."""
     for callee, throttle in board.throttles.items():
-        edges = board.callees.get(callee, [])
-        current = [edge for edge in edges if now < edge.observed_at + CURRENT]
-        bad = [edge for edge in current if edge.overloaded.lasts(policy.overload.hold)]
-        opens = _harms(board, callee, bad, policy)
-        acute = any(edge.excess > 1.0 for edge in bad)
-        yield replace(_finding(board, throttle, current or edges, policy), opens=opens, acute=acute)
+        made_of = (
+            policy,
+            throttle,
+            board.callees.get(callee),
+            board.services.get(callee),
+            culprits(board, callee, policy),
+            _causes(board, callee, policy),
+            board.is_open(IncidentKind.OVERLOAD, callee),
+        )
+        yield board.memory.recalled(RULE, callee, made_of, now, partial(_found, board, throttle, policy, now))
+
+
+def _found(board: Board, throttle: Throttle, policy: Policy, now: float) -> Lasting[Finding]:
+    callee = throttle.callee
+    edges = board.callees.get(callee, ())
+    current = [edge for edge in edges if now < edge.observed_at + CURRENT]
+    bad = [edge for edge in current if edge.overloaded.lasts(policy.overload.hold)]
+    opens = _harms(board, callee, bad, policy)
+    acute = any(edge.excess > 1.0 for edge in bad)
+    found = _finding(board, throttle, current or edges, policy, opens=opens, acute=acute)
+    return Lasting(found, min((edge.observed_at + CURRENT for edge in current), default=inf))
 
 
 def _harms(board: Board, callee: str, bad: list[EdgeView], policy: Policy) -> bool:
@@ -157,25 +179,6 @@ def ending(board: Board, case: Case) -> Ending:
     """All signals are clear again."""
     del board
     return Ending(f"{case.incident.subject} answers as usual again.")
-
-
-def _signals(
-    window: EdgeWindow, baseline: Baseline, policy: OverloadPolicy
-) -> Iterator[tuple[str, float, tuple[float, float, str]]]:
-    if not isnan(window.queue_delay_mean):
-        limit = queue_limit(policy.queue_delay, baseline.p90)
-        yield "mean queue delay", window.queue_delay_mean / limit, (window.queue_delay_mean, limit, "s")
-    slow = policy.latency_factor * baseline.p90
-    if slow > 0.0 and not isnan(window.p90):
-        yield "p90 latency", window.p90 / slow, (window.p90, slow, "s")
-    failing = policy.ok_ratio * baseline.ok_ratio
-    if not isnan(failing) and not isnan(window.ok_ratio):
-        yield "success ratio", (1.0 - window.ok_ratio) / (1.0 - failing), (window.ok_ratio, failing, "ratio")
-
-
-def _worst(edge: EdgeView) -> tuple[float, str]:
-    """Sort key: the edge with the largest excess first."""
-    return -edge.excess, edge.name
 
 
 def _timeout(callee: str, edges: list[EdgeView], policy: Policy) -> float | None:
@@ -200,109 +203,64 @@ def _usual_rate(edge: EdgeView) -> float:
     return edge.window.first / edge.window.span if isnan(learned) else learned
 
 
-def _finding(board: Board, throttle: Throttle, edges: list[EdgeView], policy: Policy) -> Finding:
+def _finding(
+    board: Board, throttle: Throttle, edges: Sequence[EdgeView], policy: Policy, *, opens: bool, acute: bool
+) -> Finding:
     callee = throttle.callee
     blamed = culprits(board, callee, policy)
-    worst = sorted(edges, key=_worst)[:_SHOWN]
+    worst = sorted(edges, key=_excess, reverse=True)[:_SHOWN]
     because = f" because it waits for {blamed[0].window.callee}" if blamed else ""
-    evidence = tuple(item for edge in worst for item in _evidence(edge, policy.overload))
+    shown = [(edge, signal) for edge in worst for signal in signals(edge.judged, edge.baseline, policy.overload)]
     return Finding(
         kind=IncidentKind.OVERLOAD,
         subject=callee,
         domain=throttle.domain,
         rule=RULE,
         severity="critical" if throttle.level > 1 else "warning",
-        summary=_summary(callee, because, worst, policy.overload),
+        summary=_summary(callee, because, shown),
         members=(callee, *(edge.window.caller for edge in edges)),
         causes=_causes(board, callee, policy),
-        evidence=evidence,
+        evidence=tuple(
+            edge.place.evidence(f"{name} of {edge.name}", value, limit, unit, edge.observed_at)
+            for edge, (name, _, (value, limit, unit)) in shown
+        ),
         confidence=_CONFIDENCE,
-        settings=tuple(_settings(board, throttle, policy)),
+        settings=tuple(contained(board, throttle, policy)),
+        acute=acute,
+        opens=opens,
     )
 
 
 def _causes(board: Board, callee: str, policy: Policy) -> tuple[Cause, ...]:
     """Where its excess comes from: itself, or who is furthest down the way on which most of it is passed on."""
-    way = shares(descent(board.callees, board.callers, callee))
+    way = descent(board, callee)
+    made_of = (policy, *way.values(), *map(board.callees.get, way))
+    return board.memory.recalled("causes", ">".join(way), made_of, 0.0, partial(_blamed, board, callee, way, policy))
+
+
+def _blamed(board: Board, callee: str, excess: Mapping[str, float], policy: Policy) -> Lasting[tuple[Cause, ...]]:
+    way = shares(excess)
     named: dict[str, tuple[float, str]] = {}
     for name, share in way.items():
-        edges = board.callees.get(name, []) if name != callee else []
+        edges = board.callees.get(name, ()) if name != callee else ()
         paths = lost(edges, policy)
         named |= dict.fromkeys([edge.name for edge in paths] or [name], (share, ""))
     ranked = best(named, _SHOWN)
-    return tuple(Cause(name=name, score=score) for name, score, _ in ranked) or (Cause(name=callee, score=1.0),)
+    causes = tuple(Cause(name=name, score=score) for name, score, _ in ranked)
+    return Lasting(causes or (Cause(name=callee, score=1.0),))
 
 
-def _evidence(edge: EdgeView, policy: OverloadPolicy) -> Iterator[Evidence]:
-    for name, _, (value, limit, unit) in _signals(edge.judged, edge.baseline, policy):
-        yield edge.place.evidence(f"{name} of {edge.name}", value, limit, unit, edge.observed_at)
-
-
-def _summary(callee: str, because: str, edges: list[EdgeView], policy: OverloadPolicy) -> str:
-    signals = [
-        (signal, f"{name} of {edge.name} is {value:.3g} {unit} against a limit of {limit:.3g}")
-        for edge in edges
-        for name, signal, (value, limit, unit) in _signals(edge.judged, edge.baseline, policy)
-    ]
-    worst, said = max(signals, default=(0.0, ""))
+def _summary(callee: str, because: str, shown: Sequence[tuple[EdgeView, Signal]]) -> str:
+    worst = max((signal for _, (_, signal, _) in shown), default=0.0)
+    said = max(
+        (
+            f"{name} of {edge.name} is {value:.3g} {unit} against a limit of {limit:.3g}"
+            for edge, (name, signal, (value, limit, unit)) in shown
+            if signal == worst
+        ),
+        default="",
+    )
     if worst > 1.0:
         return f"{callee} is overloaded{because}: {said}."
     # Inside its limits again, but held until it has stayed there.
     return f"{callee} recovers{because}: {said or 'its callers have fallen silent'}."
-
-
-def _settings(board: Board, throttle: Throttle, policy: Policy) -> Iterator[Setting]:
-    callee = throttle.callee
-    reason = f"{callee} is overloaded"
-    if throttle.programme is not None:
-        reason = f"{callee} does not recover by itself, {throttle.programme.stage.value}"
-    yield budget(board, callee, policy.retry, reason)
-    if policy.protects(callee):
-        return
-    yield Setting(
-        scope=callee,
-        scope_kind=ScopeKind.SERVICE,
-        kind=DecisionKind.DEGRADE,
-        rule="degrade/1",
-        reason=f"{reason}: degrade level {throttle.level}",
-        degrade_level=throttle.level,
-        features_off=policy.features_off(callee, throttle.level),
-        timeout=throttle.timeout,
-    )
-    if throttle.p_reject > 0.0:
-        yield _breaker(throttle)
-    if throttle.cuts:
-        yield _rate(throttle, reason)
-
-
-def _breaker(throttle: Throttle) -> Setting:
-    scope = throttle.trigger or throttle.callee
-    return Setting(
-        scope=scope,
-        scope_kind=ScopeKind.EDGE if ">" in scope else ScopeKind.SERVICE,
-        kind=DecisionKind.BREAKER,
-        rule="break/1",
-        reason=f"a cascade began with {scope}, which is left {throttle.passing:.0%} of its calls",
-        p_reject=throttle.p_reject,
-    )
-
-
-def _portion_said(throttle: Throttle) -> str:
-    if not throttle.usual_known:
-        return f"{throttle.multiplier * throttle.usual_rate:.0f} requests a second, for what is usual is not known yet"
-    return f"{throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second"
-
-
-def _rate(throttle: Throttle, reason: str) -> Setting:
-    cap = throttle.multiplier * throttle.usual_rate
-    return Setting(
-        scope=throttle.callee,
-        scope_kind=ScopeKind.SERVICE,
-        kind=DecisionKind.RATE,
-        rule="cut-rate/1",
-        reason=f"{reason}: {_portion_said(throttle)}",
-        # What is no share of a known rate is no share of a process's own either: it gets its part of the whole.
-        rate_multiplier=throttle.multiplier if throttle.usual_known else None,
-        absolute_cap=cap,
-        per_instance_fallback=cap / max(throttle.reporters, 1.0),
-    )

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from snowshed.schemas.records import Cause, IncidentKind, Liveness
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.paths import is_heard, is_unanswered, is_unheard
-from snowshed.streams.cascade.views import CURRENT, EdgeView, Streak, extended
-from snowshed.streams.edges.window import EdgeWindow
+from snowshed.streams.cascade.rows import Bools, Rows
+from snowshed.streams.cascade.streaks import Marks, marked
+from snowshed.streams.cascade.views import CURRENT, EdgeView
 from snowshed.streams.policy import HealthPolicy, OverloadPolicy, Policy
 from snowshed.streams.reachability import Link, Partition, PartitionKind, partitions
 
-__all__ = ["RULE", "ending", "is_expected", "judge", "noted"]
+__all__ = ["RULE", "ending", "expected", "judge", "marks"]
 
 RULE = "partition/1"
 NODE_RULE = "partition-node/1"
@@ -39,19 +42,26 @@ _WELL = frozenset({Liveness.ALIVE, Liveness.LEFT})
 _GONE = frozenset({Liveness.DEAD, Liveness.LEFT})
 
 
-def noted(streak: Streak, window: EdgeWindow, *, now: float, policy: HealthPolicy) -> Streak:
-    """The streak of windows in which calls were made and none succeeded, after one more."""
-    bad = is_expected(window, policy) and not window.ok
-    return extended(streak, bad=bad, clear=window.ok > 0.0, span=window.span, now=now)
+def marks(rows: Rows, policy: HealthPolicy) -> Marks:
+    """What windows do to streaks of those in which calls were made and none succeeded."""
+    ok = rows.window["ok"]
+    return marked(bad=expected(rows, policy) & (ok == 0.0), clear=ok > 0.0)
 
 
-def is_expected(window: EdgeWindow, policy: HealthPolicy) -> bool:
+def expected(rows: Rows, policy: HealthPolicy) -> Bools:
     """Whether so many calls were made that their silence means something."""
-    return window.attempts - window.rejected >= policy.partition_calls * min(window.span, 1.0)
+    return rows.admitted >= policy.partition_calls * np.minimum(rows.window["span"], 1.0)
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
-    """The cuts of each domain."""
+    """The cuts of each domain, and single nodes that are cut off."""
+    yield from _cuts(board, policy, now)
+    yield from _cut_off(board, now)
+
+
+def _cuts(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
+    if not any(edge.cut.windows > 1 for edges in board.callees.values() for edge in edges):
+        return
     dead, living = _liveness(board)
     domains: dict[str, dict[Link, EdgeView]] = {}
     for edges in board.callees.values():
@@ -59,9 +69,9 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
             if now < edge.observed_at + CURRENT and edge.window.callee not in dead:
                 domains.setdefault(edge.domain, {})[edge.window.caller, edge.window.callee] = edge
     for domain, links in sorted(domains.items()):
-        matrix = _matrix(links, policy.health)
-        if all(matrix.values()):
+        if not any(edge.cut.windows > 1 for edge in links.values()):
             continue
+        matrix = _matrix(links, policy.health)
         unanswered = {link for link in links if _stays_one_way(board, link, links[link], policy.overload)}
         # A callee of whose reports many are missing may hear what it does not tell of.
         untold = {link for link in links if _is_untold(board, link, links[link])}
@@ -71,7 +81,6 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
         matrix = {link: works for link, works in matrix.items() if works or link not in late}
         for cut in partitions(matrix, unheard=unheard, unanswered=unanswered):
             yield _finding(domain, cut, links)
-    yield from _cut_off(board, now)
 
 
 def _cut_off(board: Board, now: float) -> Iterator[Finding]:
@@ -79,17 +88,19 @@ def _cut_off(board: Board, now: float) -> Iterator[Finding]:
 
     A service of which a node does not beat is left out: that node may be the only one that the caller's had in use.
     """
+    told = [edge for edges in board.callees.values() for edge in edges if edge.cut_nodes]
+    if not told:
+        return
     ill = {view.health.service for view in board.nodes.values() if view.health.status not in _WELL}
     gone = {name for name, view in board.nodes.items() if view.health.status in _GONE}
     found: dict[tuple[str, str, str], list[EdgeView]] = {}
-    for callee, edges in board.callees.items():
-        for edge in edges:
-            if now < edge.observed_at + CURRENT and edge.cut.windows <= 1 and callee not in ill:
-                for node, _ in edge.cut_nodes:
-                    if node not in gone:
-                        found.setdefault((edge.domain, edge.window.caller, node), []).append(edge)
-    for (domain, caller, node), edges in sorted(found.items()):
-        yield _node_finding(domain, caller, node, edges)
+    for edge in told:
+        if now < edge.observed_at + CURRENT and edge.cut.windows <= 1 and edge.window.callee not in ill:
+            for node, _ in edge.cut_nodes:
+                if node not in gone:
+                    found.setdefault((edge.domain, edge.window.caller, node), []).append(edge)
+    for (domain, caller, node), several in sorted(found.items()):
+        yield _node_finding(domain, caller, node, several)
 
 
 def _is_untold(board: Board, link: Link, edge: EdgeView) -> bool:

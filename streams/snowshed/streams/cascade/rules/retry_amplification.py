@@ -7,20 +7,24 @@ over a sliding 5 s where a window is thin or holds retries alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import isnan, sqrt
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
 
 from snowshed.schemas.records import Cause, DecisionKind, IncidentKind, ScopeKind
 from snowshed.streams.cascade.board import Board
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding, Setting
-from snowshed.streams.cascade.views import EdgeView, Sample, Streak, extended
-from snowshed.streams.edges.baseline import Baseline
+from snowshed.streams.cascade.memory import Lasting
+from snowshed.streams.cascade.rows import Bools, Rows
+from snowshed.streams.cascade.streaks import Marks, marked
+from snowshed.streams.cascade.views import EdgeView, Sample
 from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.policy import Policy, RetryPolicy
 from snowshed.streams.stability.amplification import amplification
 
-__all__ = ["RULE", "budget", "ending", "factor", "judge", "noted"]
+__all__ = ["RULE", "budget", "ending", "factor", "judge", "marks"]
 
 RULE = "retry-amplification/1"
 
@@ -37,26 +41,27 @@ def factor(window: EdgeWindow, samples: tuple[Sample, ...], policy: RetryPolicy)
     return amplification(first, window.attempts, samples)
 
 
-def noted(
-    streak: Streak,
-    window: EdgeWindow,
-    baseline: Baseline,
-    samples: tuple[Sample, ...],
-    *,
-    now: float,
-    policy: Policy,
-) -> Streak:
-    """The streak of amplified windows after one more."""
+def marks(rows: Rows, samples: Sequence[tuple[Sample, ...]], policy: Policy) -> Marks:
+    """What windows do to streaks of amplified ones.
+
+    Args:
+        rows: the windows.
+        samples: the windows of the sliding span on the edge of each row, that row included.
+        policy: the thresholds.
+    """
     limits = policy.retry
-    ratio = factor(window, samples, limits)
-    enough = sum(sample.attempts for sample in samples) >= limits.minimum_attempts
-    return extended(
-        streak,
-        bad=enough and ratio >= (limits.act if _flat(window, baseline, limits) else limits.certain),
-        clear=ratio < limits.warn and not window.ok_ratio < policy.overload.ok_ratio * baseline.ok_ratio,
-        span=window.span,
-        now=now,
-    )
+    first, attempts = rows.window["first"], rows.window["attempts"]
+    enough = attempts >= limits.minimum_attempts
+    alone = enough & (first > 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(alone, attempts / first, 0.0)
+    for row in np.flatnonzero(~alone).tolist():
+        carried = sum(one.attempts for one in samples[row])
+        enough[row] = carried >= limits.minimum_attempts
+        ratio[row] = amplification(0.0, attempts[row], samples[row])
+    worked = ~(rows.ok_ratio < policy.overload.ok_ratio * rows.usual["ok_ratio"])
+    least = np.where(_flat(rows, limits), limits.act, limits.certain)
+    return marked(bad=enough & (ratio >= least), clear=(ratio < limits.warn) & worked)
 
 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
@@ -65,7 +70,10 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
         recent = [edge for edge in edges if now < edge.amplified.last + policy.retry.clean and edge.amplified.last]
         lasting = [edge for edge in recent if edge.amplified.lasts(policy.retry.hold)]
         if lasting or (recent and board.is_open(IncidentKind.RETRY_AMPLIFICATION, callee)):
-            yield _finding(board, callee, lasting or recent, policy)
+            shown, ask = lasting or recent, budget(board, callee, policy.retry, "")
+            made_of = (policy, ask.retry_budget, *shown)
+            found = partial(_finding, board, callee, shown, policy)
+            yield board.memory.recalled(RULE, callee, made_of, now, found)
 
 
 def ending(board: Board, case: Case) -> Ending:
@@ -89,22 +97,23 @@ def budget(board: Board, callee: str, policy: RetryPolicy, reason: str) -> Setti
     )
 
 
-def _flat(window: EdgeWindow, baseline: Baseline, policy: RetryPolicy) -> bool:
-    if isnan(baseline.first_rate):
-        return True
-    noise = _NOISE / sqrt(max(window.first, 1.0))
-    return window.first / window.span <= baseline.first_rate * (1.0 + max(policy.flat, noise))
+def _flat(rows: Rows, policy: RetryPolicy) -> Bools:
+    first, usual = rows.window["first"], rows.usual["first_rate"]
+    noise = _NOISE / np.sqrt(np.maximum(first, 1.0))
+    most = usual * (1.0 + np.maximum(policy.flat, noise))
+    return np.isnan(usual) | (first / rows.window["span"] <= most)
 
 
-def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -> Finding:
-    factors = {edge.name: factor(edge.window, edge.samples, policy.retry) for edge in edges}
+def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -> Lasting[Finding]:
+    factors = {edge.window.caller: factor(edge.window, edge.samples, policy.retry) for edge in edges}
     retries = {edge.window.caller: max(edge.window.attempts - edge.window.first, 0.0) for edge in edges}
     total = sum(retries.values()) or 1.0
-    ordered = sorted(edges, key=lambda edge: (-factors[edge.name], edge.name))
+    # Edges are in the order of their names, and stay so where their factors are equal.
+    ordered = sorted(edges, key=lambda edge: factors[edge.window.caller], reverse=True)
     worst = ordered[0]
-    said = f"{worst.window.caller} sends {factors[worst.name]:.1f} attempts for every request to {callee}"
+    said = f"{worst.window.caller} sends {factors[worst.window.caller]:.1f} attempts for every request to {callee}"
     ranked = sorted(retries, key=lambda caller: (-retries[caller], caller))[:3]
-    return Finding(
+    found = Finding(
         kind=IncidentKind.RETRY_AMPLIFICATION,
         subject=callee,
         domain=worst.domain,
@@ -115,10 +124,15 @@ def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -
         causes=tuple(Cause(name=caller, score=retries[caller] / total) for caller in ranked if retries[caller]),
         evidence=tuple(
             edge.place.evidence(
-                f"attempts per request on {edge.name}", factors[edge.name], policy.retry.act, "ratio", edge.observed_at
+                f"attempts per request on {edge.name}",
+                factors[edge.window.caller],
+                policy.retry.act,
+                "ratio",
+                edge.observed_at,
             )
             for edge in ordered[:_SHOWN]
         ),
         confidence=_CONFIDENCE,
         settings=(budget(board, callee, policy.retry, f"callers retry {callee} more than it can bear"),),
     )
+    return Lasting(found)

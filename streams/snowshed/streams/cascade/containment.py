@@ -1,0 +1,65 @@
+"""What contains an overload: retries are cut first, then features by the degrade level, then calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from snowshed.schemas.records import DecisionKind, ScopeKind
+from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.findings import Setting
+from snowshed.streams.cascade.rules.retry_amplification import budget
+from snowshed.streams.cascade.throttle import Throttle
+from snowshed.streams.policy import Policy
+
+__all__ = ["contained"]
+
+
+def contained(board: Board, throttle: Throttle, policy: Policy) -> Iterator[Setting]:
+    """The settings that a callee's control asks for now."""
+    callee = throttle.callee
+    reason = f"{callee} is overloaded"
+    if throttle.programme is not None:
+        reason = f"{callee} does not recover by itself, {throttle.programme.stage.value}"
+    yield budget(board, callee, policy.retry, reason)
+    if policy.protects(callee):
+        return
+    yield Setting(
+        scope=callee,
+        scope_kind=ScopeKind.SERVICE,
+        kind=DecisionKind.DEGRADE,
+        rule="degrade/1",
+        reason=f"{reason}: degrade level {throttle.level}",
+        degrade_level=throttle.level,
+        features_off=policy.features_off(callee, throttle.level),
+        timeout=throttle.timeout,
+    )
+    if throttle.p_reject > 0.0:
+        yield _breaker(throttle)
+    if throttle.cuts:
+        yield _rate(throttle, reason)
+
+
+def _breaker(throttle: Throttle) -> Setting:
+    scope = throttle.trigger or throttle.callee
+    return Setting(
+        scope=scope,
+        scope_kind=ScopeKind.EDGE if ">" in scope else ScopeKind.SERVICE,
+        kind=DecisionKind.BREAKER,
+        rule="break/1",
+        reason=f"a cascade began with {scope}, which is left {throttle.passing:.0%} of its calls",
+        p_reject=throttle.p_reject,
+    )
+
+
+def _rate(throttle: Throttle, reason: str) -> Setting:
+    cap = throttle.multiplier * throttle.usual_rate
+    return Setting(
+        scope=throttle.callee,
+        scope_kind=ScopeKind.SERVICE,
+        kind=DecisionKind.RATE,
+        rule="cut-rate/1",
+        reason=f"{reason}: {throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second",
+        rate_multiplier=throttle.multiplier,
+        absolute_cap=cap,
+        per_instance_fallback=cap / max(throttle.reporters, 1.0),
+    )
