@@ -58,8 +58,15 @@ def _rate(throttle: Throttle, reason: str) -> Setting:
         scope_kind=ScopeKind.SERVICE,
         kind=DecisionKind.RATE,
         rule="cut-rate/1",
-        reason=f"{reason}: {throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second",
-        rate_multiplier=throttle.multiplier,
+        reason=f"{reason}: {_portion(throttle)}",
+        # What is no share of a known rate is no share of a process's own either: it gets its part of the whole.
+        rate_multiplier=throttle.multiplier if throttle.usual_known else None,
         absolute_cap=cap,
         per_instance_fallback=cap / max(throttle.reporters, 1.0),
     )
+
+
+def _portion(throttle: Throttle) -> str:
+    if not throttle.usual_known:
+        return f"{throttle.multiplier * throttle.usual_rate:.0f} requests a second, for what is usual is not known yet"
+    return f"{throttle.multiplier:.0%} of its usual {throttle.usual_rate:.0f} requests a second"

@@ -112,6 +112,8 @@ def _values(decision: Decision) -> str:
         said.append(f"retries at most {decision.retry_budget:.0%} of requests, {decision.attempt_cap} attempts")
     if decision.rate_multiplier is not None and decision.absolute_cap is not None:
         said.append(f"{decision.rate_multiplier:.0%} of the usual rate, {decision.absolute_cap:.0f} requests/s in all")
+    elif decision.absolute_cap is not None:
+        said.append(f"{decision.absolute_cap:.0f} requests/s in all")
     if decision.degrade_level is not None:
         said.append(f"degrade level {decision.degrade_level}")
     if decision.consistency is not None:

@@ -249,3 +249,14 @@ def test_an_explanation_tells_what_since_when_who_evidence_decision_and_end() ->
     closed = replace(incident, status=IncidentStatus.CLOSED, closed_at=incident.opened_at + 9)
     assert "closed after 9 s" in explain(closed)
     assert "ends when" not in explain(closed)
+
+
+def test_a_rate_for_a_callee_whose_usual_is_not_known_is_a_part_of_the_whole() -> None:
+    domain, unknown = Domain(), {**QUEUEING, "base_first_rate": nan, "ok": 5.0, "timeout": 95.0, "completions": 100.0}
+    for tick in range(40):
+        domain.step(tick, edges(tick, {**unknown, "queue_delay_mean": 0.1 * tick}))
+    rates = [decision for _, decision in domain.decisions(DecisionKind.RATE) if decision.active]
+    assert rates
+    assert {decision.rate_multiplier for decision in rates} == {None}
+    assert all((decision.per_instance_fallback or 0.0) > 0.0 for decision in rates)
+    assert "what is usual is not known yet" in rates[0].reason

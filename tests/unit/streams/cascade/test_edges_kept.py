@@ -88,8 +88,8 @@ def test_edges_come_back_from_their_bytes_as_they_were(script: list[tuple[Mappin
 def test_nodes_that_are_cut_off_come_back_from_the_bytes_of_their_edge() -> None:
     domain, record = Domain(round_trip=True), edges(0, {"caller": "web"}, {"caller": "jobs"})
     strings = (*record.strings, "web-2", "web-3")
-    cut = {"cut_edge": (0.0, 0.0), "cut_node": (float(len(strings) - 2), float(len(strings) - 1))}
-    domain.step(0, replace(record, strings=strings, cut_calls=(40.0, 50.0), **cut))
+    nodes = (float(len(strings) - 2), float(len(strings) - 1))
+    domain.step(0, replace(record, strings=strings, cut_edge=(0.0, 0.0), cut_node=nodes, cut_calls=(40.0, 50.0)))
     assert {edge.window.caller: edge.cut_nodes for edge in kept(domain)} == {
         "web": (("web-2", 40.0), ("web-3", 50.0)),
         "jobs": (),

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.streams.cascade.domain_script import QUEUEING, Domain, edges
 
 from snowshed.schemas.records import DecisionKind, Incident, IncidentKind
-from snowshed.streams.cascade.throttle import Situation, Throttle, steer
+from snowshed.streams.cascade.situation import Situation
+from snowshed.streams.cascade.throttle import Throttle, steer
 from snowshed.streams.policy import OverloadPolicy, Policy, ServicePolicy
 from snowshed.streams.stability.course import Effect
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snowshed.streams.cascade.throttle import Situation, Throttle, steer
+from snowshed.streams.cascade.situation import Situation
+from snowshed.streams.cascade.throttle import Throttle, steer
 from snowshed.streams.policy import OverloadPolicy
 
 CALM = Situation(
@@ -165,3 +166,19 @@ def test_where_what_is_left_fails_too_the_next_class_is_shed() -> None:
     failing = replace(surge(100.0), goodput=0.0, useful=0.0)
     assert levels([failing] * 20)[-1] == 3
     assert max(levels([replace(failing, useful=1.0)] * 20)) == 2
+
+
+def test_a_trigger_that_answers_what_it_is_let_is_left_what_it_can_do() -> None:
+    """A tenth of its capacity is left; its brake refuses most, and the breaker stops where it would starve it."""
+    broken = replace(surge(20.0), trigger="api", ok_share=0.5, goodput=0.1, offered=100.0, capacity=20.0)
+    throttle = driven([broken] * 30, OverloadPolicy())[-1]
+    assert throttle is not None
+    assert throttle.level == 3
+    assert throttle.passing == pytest.approx(0.16)
+
+
+def test_behind_a_cold_cache_the_rate_is_what_the_store_can_do_and_not_what_is_usual() -> None:
+    cold = replace(surge(20.0), cold=True, usual_rate=20.0, capacity=75.0)
+    throttle = driven([cold] * 10, OverloadPolicy())[-1]
+    assert throttle is not None
+    assert throttle.multiplier * throttle.usual_rate == pytest.approx(75.0)

@@ -24,7 +24,8 @@ from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rows import columns
 from snowshed.streams.cascade.signals import Signal, signals
-from snowshed.streams.cascade.throttle import Situation, Throttle
+from snowshed.streams.cascade.situation import Situation
+from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.cascade.triggers import descent, lost
 from snowshed.streams.cascade.views import CURRENT, EdgeView, queues
 from snowshed.streams.causes.attribution import best, shares
