@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -109,3 +111,19 @@ def test_what_keeps_a_server_from_answering_is_told(secured: SecuredKafka) -> No
     plain = KafkaConnection(good.bootstrap, {})
     with _watching(plain) as collector, pytest.raises(ServerUnavailable):
         _health(collector)
+
+
+def test_a_question_in_progress_keeps_no_connection_open_when_the_collector_is_closed() -> None:
+    """A server that takes the question and does not answer, as one that was stopped does."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        server = f"127.0.0.1:{silent.getsockname()[1]}"
+        collector = kraft_collector(KRaftTarget("kafka", (server,)), KafkaConnection(server))
+        asked = pool.submit(collector.collect, Clock())
+        taken, _ = silent.accept()
+        with taken:
+            assert taken.recv(4)
+            collector.close()
+            with pytest.raises(ServerUnavailable):
+                asked.result(10.0)
+            while taken.recv(1000):
+                pass  # what it had asked; then it has hung up

@@ -53,7 +53,7 @@ def apply_policy(connection: KafkaConnection, topics: Topics, change: PolicyChan
         codec: writes and reads records.
 
     Raises:
-        BrokerUnavailable: the broker does not answer; nothing has changed.
+        BrokerUnavailable: the broker does not answer; where it fell silent at the very end the policy may be in force.
         SnowshedError: another one was applied meanwhile; nothing has changed.
     """
     producer = Producer(
@@ -101,4 +101,7 @@ def _meaning(error: KafkaException) -> SnowshedError:
     reason = kafka_error(error)
     if reason.code() in _OVERTAKEN:
         return SnowshedError("another policy was applied meanwhile, and this one was not; look at what is in force now")
-    return BrokerUnavailable(f"the policy could not be applied ({reason.name()}: {reason.str()}): nothing has changed")
+    return BrokerUnavailable(
+        f"the broker did not confirm the policy ({reason.name()}: {reason.str()}); "
+        "`snowshed policy show --applied` tells whether it is in force; if not, apply it again"
+    )

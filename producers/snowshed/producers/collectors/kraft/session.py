@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakSet
 
 from aiokafka import conn
 from aiokafka.errors import (
@@ -37,7 +39,7 @@ _FAILURES = (RuntimeError, OSError, ValueError, AssertionError, LookupError)
 
 
 class QuorumSession:
-    """Keeps a connection to each server and asks them all at once; not for several threads at a time.
+    """Keeps a connection to each server and asks them all at once; another thread may close it meanwhile.
 
     Args:
         access: how to reach them.
@@ -53,7 +55,10 @@ class QuorumSession:
         self._servers = tuple(servers)
         self._timeout = timeout
         self._connections: dict[str, Any] = {}  # aiokafka's are not annotated
+        self._busy = threading.Lock()
         self._runner: asyncio.Runner | None = None
+        self._closing: WeakSet[asyncio.Future[None]] = WeakSet()
+        """Ends of connections given up: TLS says good-bye in its own time. One that was never made has none."""
 
     def ask(self) -> list[KRaftQuorum]:
         """What the leader says, once for each server through which it answered in time.
@@ -61,9 +66,10 @@ class QuorumSession:
         Raises:
             ConfigurationError: nothing was answered, and a server refused what only a person can mend.
         """
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        found = self._runner.run(self._ask_all())
+        with self._busy:
+            if self._runner is None:
+                self._runner = asyncio.Runner()
+            found = self._runner.run(self._ask_all())
         quorums = [answer for answer in found if isinstance(answer, KRaftQuorum)]
         refusals = [answer for answer in found if isinstance(answer, ConfigurationError)]
         if refusals and not quorums:
@@ -71,11 +77,12 @@ class QuorumSession:
         return quorums
 
     def close(self) -> None:
-        """Give up the connections; the next question makes others."""
-        runner, self._runner = self._runner, None
-        if runner is not None and not runner.get_loop().is_running():
-            runner.run(self._drop_all())
-            runner.close()
+        """Give up the connections, after the question in progress; the next one makes others."""
+        with self._busy:
+            runner, self._runner = self._runner, None
+            if runner is not None:
+                runner.run(self._drop_all())
+                runner.close()
 
     async def _ask_all(self) -> list[KRaftQuorum | ConfigurationError | None]:
         return await asyncio.gather(*map(self._asked, self._servers))
@@ -97,7 +104,7 @@ class QuorumSession:
             except RuntimeError:  # it was closed since the last question, as brokers do with sessions that expire
                 self._drop(server)
         host, _, port = server.rpartition(":")
-        new: Any = await conn.create_conn(
+        new: Any = conn.AIOKafkaConnection(
             host.strip("[]"),
             int(port),
             client_id=_CLIENT,
@@ -105,17 +112,22 @@ class QuorumSession:
             **self._security,
         )
         self._connections[server] = new
+        await new.connect()
         return await new.send(DescribeQuorum())
 
-    def _drop(self, server: str) -> Any:
+    def _drop(self, server: str) -> None:
         connection = self._connections.pop(server, None)
-        return None if connection is None else connection.close()
+        ended = None if connection is None else connection.close()
+        if ended is not None:
+            self._closing.add(ended)
 
     async def _drop_all(self) -> None:
-        closing = [self._drop(server) for server in self._servers]
-        await asyncio.wait_for(
-            asyncio.gather(*(done for done in closing if done is not None), return_exceptions=True), self._timeout
-        )
+        for server in self._servers:
+            self._drop(server)
+        left = [ended for ended in self._closing if not ended.done()]
+        if left:
+            await asyncio.wait(left, timeout=self._timeout)
+        self._closing.clear()
 
 
 def _to_mend(server: str, error: BaseException) -> ConfigurationError | None:
