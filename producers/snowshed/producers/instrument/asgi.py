@@ -86,14 +86,8 @@ class TelemetryMiddleware:
         context = parse_raw(scope["headers"], time.monotonic())
         call = self._begin(scope, operation, context)
         inherited = context if context.root_api else replace(context, root_api=operation)
-        with use_context(inherited), serving() as inbound:
-            try:
-                await self._app(scope, receive, _Response(call, inbound, send))
-            except BaseException as error:
-                call.outcome = _outcome(error, inbound)
-                raise
-            finally:
-                call.end()
+        with use_context(inherited), serving() as inbound, _Ending(call, inbound):
+            await self._app(scope, receive, _Response(call, inbound, send))
 
     def _begin(self, scope: Scope, operation: str, context: CallContext) -> Call:
         call = self._telemetry.recorder.call(
@@ -109,6 +103,24 @@ class TelemetryMiddleware:
         else:
             call.queue_delay = delay
         return call
+
+
+class _Ending:
+    """Ends a call with its block, by the error that leaves it if there is one; the error goes on."""
+
+    __slots__ = ("_call", "_inbound")
+
+    def __init__(self, call: Call, inbound: Inbound) -> None:
+        self._call = call
+        self._inbound = inbound
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            self._call.outcome = _outcome(error, self._inbound)
+        self._call.end()
 
 
 class _Response:

@@ -73,11 +73,8 @@ class TelemetryTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Carry a request and time it."""
         call = self._timer.begin(request)
-        try:
+        with _Failing(call):
             response = self._transport.handle_request(request)
-        except BaseException as error:
-            _fail(call, error)
-            raise
         _finish(call, response)
         return response
 
@@ -110,11 +107,8 @@ class AsyncTelemetryTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry a request and time it."""
         call = self._timer.begin(request)
-        try:
+        with _Failing(call):
             response = await self._transport.handle_async_request(request)
-        except BaseException as error:
-            _fail(call, error)
-            raise
         _finish(call, response)
         return response
 
@@ -129,6 +123,19 @@ def _finish(call: Call, response: httpx.Response) -> None:
     call.end()
 
 
-def _fail(call: Call, error: BaseException) -> None:
-    call.outcome = Outcome.TIMEOUT if isinstance(error, httpx.TimeoutException) else outcome_of(error)
-    call.end(error)
+class _Failing:
+    """Ends a call with the error that leaves the block; the error goes on."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            call = self._call
+            call.outcome = Outcome.TIMEOUT if isinstance(error, httpx.TimeoutException) else outcome_of(error)
+            call.end(error)
