@@ -28,7 +28,7 @@ from snowshed.streams.governed import Governed
 from snowshed.streams.policy import Policy, parsed
 from snowshed.streams.policy_log import applied_policy, apply_policy
 from snowshed.streams.provision import provision
-from snowshed.streams.replay import Recording, replay
+from snowshed.streams.replay import Recording, ReplayResult, replay
 from snowshed.streams.replay.capture import capture, captured_topics
 from snowshed.streams.replay.log import open_log
 from snowshed.streams.replay.proof import prove
@@ -111,6 +111,12 @@ def test_a_policy_holds_from_its_place_in_the_log_on_whoever_dies_and_a_replay_f
     shown = run(fleet, "policy", "show", "--applied", "--changed")
     assert "datasets.orders.protected = true  [revision 1:2]" in shown.stdout
 
+    pinned = replayed(fleet)
+    assert any(one.scope == "late" for one in pinned.decisions)
+
+
+def replayed(fleet: Fleet) -> ReplayResult:
+    """What the log would have come to with the change left out, once it was proved and replayed with it."""
     proof = prove(fleet.connection, fleet.topics, folds(Policy(), Codec()), Codec())
     assert (proof.differences, proof.unproved) == ((), ())
     recording = Recording(
@@ -119,8 +125,7 @@ def test_a_policy_holds_from_its_place_in_the_log_on_whoever_dies_and_a_replay_f
     )
     again = replay(recording, folds(Policy(), Codec()), fleet.topics, Codec())
     assert (again.differences, again.verified) == ((), again.batches)
-    pinned = replay(recording, folds(Policy(), Codec(), pinned=True), fleet.topics, Codec())
-    assert any(one.scope == "late" for one in pinned.decisions)
+    return replay(recording, folds(Policy(), Codec(), pinned=True), fleet.topics, Codec())
 
 
 def judged(fleet: Fleet, dataset: str) -> list[str]:
@@ -162,15 +167,7 @@ def test_level_1_takes_a_policy_without_a_restart_and_keeps_it_through_one(fleet
     assert "behind" not in judged(fleet, "after")
     wait_until(lambda: domains(fleet) == {"shop-1": "market", "shop": "market"}, what="the other agents obey as well")
 
-    proof = prove(fleet.connection, fleet.topics, folds(Policy(), Codec()), Codec())
-    assert (proof.differences, proof.unproved) == ((), ())
-    recording = Recording(
-        {name: fleet.topics.partitions(name) for name in captured_topics()},
-        tuple(capture(fleet.connection, fleet.topics)),
-    )
-    again = replay(recording, folds(Policy(), Codec()), fleet.topics, Codec())
-    assert (again.differences, again.verified) == ((), again.batches)
-    pinned = replay(recording, folds(Policy(), Codec(), pinned=True), fleet.topics, Codec())
+    pinned = replayed(fleet)
     assert pinned.differences
 
 

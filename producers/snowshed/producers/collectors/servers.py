@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from snowshed.schemas.errors import ConfigurationError
 
-__all__ = ["RowPeriods", "Servers", "checked_name", "checked_periods", "distinct_places"]
+__all__ = ["RowPeriods", "Servers", "checked_name", "checked_periods", "distinct_places", "named_places"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # A comma also stands between the hosts of one address: only one before `name=` and another address separates. An
@@ -33,6 +33,12 @@ def checked_name(name: str) -> str:
 def distinct_places(places: Sequence[str]) -> bool:
     """Whether these are one or more addresses, each as `host:port` and none twice."""
     return bool(places) and len({*places}) == len(places) and all(map(_PLACE.fullmatch, places))
+
+
+def named_places(text: str) -> tuple[str, tuple[str, ...]]:
+    """The name and the parts in `name=part,part,…`, as typed on a command line; neither is checked."""
+    name, _, parts = text.strip().partition("=")
+    return name, tuple(part.strip() for part in parts.split(",") if part.strip())
 
 
 def checked_periods(**periods: float) -> None:

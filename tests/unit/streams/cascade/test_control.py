@@ -260,3 +260,5 @@ def test_a_rate_for_a_callee_whose_usual_is_not_known_is_a_part_of_the_whole() -
     assert {decision.rate_multiplier for decision in rates} == {None}
     assert all((decision.per_instance_fallback or 0.0) > 0.0 for decision in rates)
     assert "what is usual is not known yet" in rates[0].reason
+    overloaded = [item for _, item in domain.all(Incident) if item.kind is IncidentKind.OVERLOAD][-1]
+    assert f"{rates[-1].absolute_cap:.0f} requests/s in all" in explain(overloaded, rates)

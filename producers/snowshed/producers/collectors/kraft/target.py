@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snowshed.producers.collectors.servers import checked_name, distinct_places
+from snowshed.producers.collectors.servers import checked_name, distinct_places, named_places
 from snowshed.schemas.errors import ConfigurationError
 
 __all__ = ["KRaftTarget"]
@@ -35,5 +35,4 @@ class KRaftTarget:
     @classmethod
     def parse(cls, text: str) -> KRaftTarget:
         """The cluster in `dataset=host:port,host:port,…`."""
-        dataset, _, servers = text.strip().partition("=")
-        return cls(dataset, tuple(part.strip() for part in servers.split(",") if part.strip()))
+        return cls(*named_places(text))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from snowshed.producers.collectors.base import Clock, QuorumSeen, Reading
-from snowshed.producers.collectors.servers import checked_name, distinct_places
+from snowshed.producers.collectors.servers import checked_name, distinct_places, named_places
 from snowshed.producers.collectors.zookeeper.answers import from_mntr
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.schemas.members import MemberReport
@@ -48,8 +48,7 @@ class ZooKeeperTarget:
     @classmethod
     def parse(cls, text: str) -> ZooKeeperTarget:
         """The ensemble in `dataset=host:port,host:port,…`."""
-        dataset, _, members = text.strip().partition("=")
-        return cls(dataset, tuple(part.strip() for part in members.split(",") if part.strip()))
+        return cls(*named_places(text))
 
 
 class ZooKeeper:
