@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -66,7 +66,7 @@ def level_2(rig: Rig) -> Generator[None]:
         core.stop()
 
 
-def observed(rig: Rig, cut: str, number: int, inside: Sequence[str]) -> None:
+def observed(rig: Rig, cut: str, inside: Sequence[str]) -> None:
     """Calls between all services, those to and from one of them without an answer, and what the stores say."""
     at = time.time() - START
     rows = [
@@ -78,13 +78,23 @@ def observed(rig: Rig, cut: str, number: int, inside: Sequence[str]) -> None:
     quorum = replace(
         lag(at, "quorum", LagStatus.FRESH, 0.0, 0.0),
         dataset="ledger",
-        evidence_offset=number,
+        evidence_offset=round(1_000 * at),
         condition="critical" if cut else "healthy",
         tolerates=0.0,
         inside=tuple(inside),
     )
     replicas = (lag(at, "main", LagStatus.FRESH, 0.0, 0.0), lag(at, "r1", LagStatus.FRESH, 0.5, 1.0))
     send(rig, edges(at, *rows), edges(at, *rows), quorum, *replicas)
+
+
+def watch(rig: Rig, cut: str, inside: Sequence[str], condition: Callable[[], bool], what: str) -> None:
+    """Observe until the condition holds: what is seen lapses after seconds, and reports of one step count as one."""
+
+    def holds() -> bool:
+        observed(rig, cut, inside)
+        return condition()
+
+    wait_until(holds, what=what)
 
 
 def send(rig: Rig, *records: Record) -> None:
@@ -104,20 +114,17 @@ def test_the_cut_off_server_takes_no_writes_and_readers_mark_their_answers_until
             router = ReplicaRouter("orders", {"main": 1, "r1": 2}, "main", view)
             wait_until(lambda: writer.check("e3").allowed, what="decisions are heard")
             assert router.reading().age is None
-            observed(rig, "shop-3", 1, ("e1", "e2"))
-            wait_until(lambda: not writer.check("e3").allowed, what="e3 is fenced")
+            watch(rig, "shop-3", ("e1", "e2"), lambda: not writer.check("e3").allowed, "e3 is fenced")
             with pytest.raises(Rejected, match=r"fenced in epoch 1: e3 of ledger take no writes"):
                 writer.require("e3")
             assert writer.require("e1") == 1
-            wait_until(lambda: router.reading().age is not None, what="answers are marked")
+            watch(rig, "shop-3", ("e1", "e2"), lambda: router.reading().age is not None, "answers are marked")
             reading = router.reading()
             assert (reading.name, reading.beyond) == ("r1", False)
             assert 1.0 <= (reading.age or 0.0) < 30.0
             with pytest.raises(Rejected, match=r"no server is known to answer within 0\.1 s"):
                 router.reading(0.1, excluding=["main"])
-            for number in (2, 3):
-                observed(rig, "", number, ("e1", "e2", "e3"))
-            wait_until(lambda: writer.check("e3").allowed, what="e3 takes writes again")
+            watch(rig, "", ("e1", "e2", "e3"), lambda: writer.check("e3").allowed, "e3 takes writes again")
             assert writer.require("e3") == 1
     finally:
         view.close()
