@@ -28,6 +28,12 @@ _RETRY_MILLISECONDS = 10
 """The broker still ends one transaction when the next begins, and says "concurrent transactions" to it; librdkafka's
 own 100 ms would then be most of a decision's latency."""
 
+_RECOVERY = "none"
+"""Where no broker answers, librdkafka 2.16 otherwise begins anew from the bootstrap addresses and lets go of the brokers
+it knew. It still remembers the group's coordinator as one of those, and `send_offsets_to_transaction` then waits for it
+whatever its time-out (librdkafka issues 5511 and 5456). So a lane tries the brokers it knows, whose names are resolved
+each time; altogether new ones are found by the next client."""
+
 _OVERDUE_SECONDS = 6 * _CALL_SECONDS
 
 _FENCE_SECONDS = (0.05, 0.05, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -112,6 +118,7 @@ class LaneProducer:
                 "compression.type": "lz4",
                 "linger.ms": 0,
                 "retry.backoff.ms": _RETRY_MILLISECONDS,
+                "metadata.recovery.strategy": _RECOVERY,
                 "partitioner": "murmur2_random",
                 "message.max.bytes": MAX_RECORD_BYTES,
                 "queue.buffering.max.messages": 1_000_000,
