@@ -48,6 +48,8 @@ class Situation:
     """Calls that were given up, a call that was not refused."""
     trigger: str = ""
     """The callee or the edge into it with which a declared cascade began."""
+    arrives: bool = True
+    """Whether calls arrive on the path that is the trigger, where it is one."""
     metastable: bool = False
     effect: Effect | None = None
     """What keeps it metastable."""

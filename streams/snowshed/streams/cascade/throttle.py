@@ -210,7 +210,10 @@ def _stepped(
 ) -> Throttle:
     tight = seen.overloaded and seen.may_cut
     open_to = 1.0
-    if LEVELS[held.level].breaks and held.trigger:
+    if ">" in held.trigger and seen.arrives and not tight:
+        # A path has no queue to be worked off: once it is whole, nothing is left to be protected.
+        open_to = 1.0
+    elif LEVELS[held.level].breaks and held.trigger:
         least = lowest(_capacity(held, seen, policy), seen.offered, seen.useful, policy, control, cold=seen.cold)
         open_to = passing(held.passing, seen.ok_share, least, overloaded=tight, policy=policy, control=control)
     if open_to < held.passing:

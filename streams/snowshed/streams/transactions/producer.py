@@ -29,7 +29,7 @@ _RETRY_MILLISECONDS = 10
 own 100 ms would then be most of a decision's latency."""
 
 _RECOVERY = "none"
-"""Where no broker answers, librdkafka 2.16 otherwise begins anew from the bootstrap addresses and lets go of the brokers
+"""Where no broker answers, librdkafka 2.16 would begin anew from the bootstrap addresses and let go of the brokers that
 it knew. It still remembers the group's coordinator as one of those, and `send_offsets_to_transaction` then waits for it
 whatever its time-out (librdkafka issues 5511 and 5456). So a lane tries the brokers it knows, whose names are resolved
 each time; altogether new ones are found by the next client."""

@@ -8,7 +8,7 @@ from math import nan
 import pytest
 from tests.unit.streams.cascade.domain_script import Domain, edges, node
 
-from snowshed.schemas.records import Incident, IncidentKind, Liveness
+from snowshed.schemas.records import Decision, DecisionKind, Incident, IncidentKind, Liveness
 
 _CHAIN = (("client", "web"), ("web", "api"))
 _CALM: Mapping[str, object] = {"completions": 100.0}
@@ -62,6 +62,16 @@ def test_a_cascade_that_spreads_from_a_partition_is_a_part_of_it_and_names_the_p
     whole, cascade = of(domain, IncidentKind.PARTITION)[-1], of(domain, IncidentKind.CASCADE)[-1]
     assert cascade.causes[0].name == "web>api"
     assert cascade.part_of == whole.incident_id
+
+
+def test_a_service_whose_slots_hang_on_a_cut_path_is_not_cut_for_the_queue_before_it() -> None:
+    domain = Domain()
+    play(domain, 0, 15, {})
+    play(domain, 15, 40, {"api": _UNHEARD, "web": {**_WAITS, "queue_delay_mean": 2.0}})
+    inflow = {DecisionKind.RATE, DecisionKind.BREAKER}
+    decided = [one for _, one in domain.all(Decision)]
+    assert {one.scope for one in decided if one.kind in inflow} <= {"web>api"}
+    assert {one.degrade_level for one in decided if one.scope == "web" and one.kind is DecisionKind.DEGRADE} <= {0, 1}
 
 
 def test_an_overloaded_caller_names_the_service_that_its_waiting_comes_from() -> None:

@@ -177,6 +177,17 @@ def test_a_trigger_that_answers_what_it_is_let_is_left_what_it_can_do() -> None:
     assert throttle.passing == pytest.approx(0.16)
 
 
+def test_a_path_that_was_cut_gets_all_of_its_calls_back_at_once_when_some_arrive() -> None:
+    lossy = replace(lost(20.0), trigger="web>api", ok_share=0.0, arrives=False)
+    arriving = replace(CALM, trigger="web>api", ok_share=1.0)
+    script = [*[lossy] * 12, replace(lossy, overloaded=False, clear=True), arriving]
+    before, cut, whole = (
+        throttle.passing for throttle in driven(script, OverloadPolicy())[-3:] if throttle is not None
+    )
+    assert before < cut < 0.2
+    assert whole == 1.0
+
+
 def test_behind_a_cold_cache_the_rate_is_what_the_store_can_do_and_not_what_is_usual() -> None:
     cold = replace(surge(20.0), cold=True, usual_rate=20.0, capacity=75.0)
     throttle = driven([cold] * 10, OverloadPolicy())[-1]

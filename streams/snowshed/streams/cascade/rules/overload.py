@@ -78,11 +78,13 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
     waits = culprits(board, callee, policy)
     judgement = standing.judgement if standing else STABLE
     usual_rate = sum(_usual_rate(edge) for edge in edges)
+    trigger = "" if waits else _trigger(board, domain, callee)
     found = Situation(
         callee=callee,
         domain=domain,
         overloaded=any(queues(edge, limits) for edge in bad) or (bool(bad) and 2 * len(bad) >= len(busy)),
-        clear=all(edge.excess < limits.exit_ratio for edge in edges),
+        # Calls that are lost on their way say nothing of the callee, and so not that it is not well yet either.
+        clear=all(edge.excess < limits.exit_ratio or is_on_the_way(edge, limits) for edge in edges),
         excess=max((edge.excess for edge in edges), default=0.0),
         reject_ratio=rejected / attempts if attempts else 0.0,
         usual_rate=usual_rate,
@@ -99,7 +101,8 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
         amplification=attempts / first if first else 1.0,
         useful=_portion(ok, completions),
         balance=(attempts - rejected - errors) / completions if completions > 0.0 else 1.0,
-        trigger="" if waits else _trigger(board, domain, callee),
+        trigger=trigger,
+        arrives=not any(edge.name == trigger and edge.cut.windows for edge in edges),
         metastable=judgement.verdict is Verdict.METASTABLE and not waits,
         effect=judgement.effect,
         capacity=standing.throughput if standing else nan,
@@ -111,16 +114,20 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
 
 
 def culprits(board: Board, callee: str, policy: Policy) -> Edges:
-    """Bad edges that the callee itself calls out on, worst first; none while its own queue is long."""
+    """Bad edges that the callee itself calls out on, worst first; while its own queue is long, only those that are cut.
+
+    A call that is lost on its way holds its caller's slot until the time-out, and so makes the queue before it long.
+    """
     made_of = (policy, board.callees.get(callee), board.callers.get(callee))
     return board.memory.recalled("culprits", callee, made_of, 0.0, lambda: Lasting(_culprits(board, callee, policy)))
 
 
 def _culprits(board: Board, callee: str, policy: Policy) -> Edges:
-    if any(queues(edge, policy.overload) for edge in board.callees.get(callee, ())):
-        return ()
+    busy = any(queues(edge, policy.overload) for edge in board.callees.get(callee, ()))
     outward = [
-        edge for edge in board.callers.get(callee, ()) if edge.window.callee != callee and _holds_up(edge, policy)
+        edge
+        for edge in board.callers.get(callee, ())
+        if edge.window.callee != callee and (is_on_the_way(edge, policy.overload) if busy else _holds_up(edge, policy))
     ]
     return tuple(sorted(outward, key=_excess, reverse=True))  # edges are in the order of their names
 
