@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from math import inf, isfinite
+from math import inf, isfinite, sqrt
 from pathlib import Path
 from statistics import fmean, median, pstdev, quantiles
 
@@ -38,8 +38,12 @@ _ARRANGEMENTS: Mapping[str, str] = {
     "limits": f"{_HERE}.peers:limits_",
     "purgatory and limits": f"{_HERE}.peers:assembled",
 }
-_FULL = Sizes(calm=3.0, overload=8.0, sustained=20.0)
+_FULL = Sizes(calm=3.0, overload=8.0, sustained=60.0)
 _QUICK = Sizes(calm=1.0, overload=1.0, sustained=1.0)
+_ROUGH = 10
+"""Seconds of the sustained overload after which the admitted rate is to be steady."""
+_SPAN = 5
+"""Seconds over which chance evens out."""
 _LIMITED = 0.9
 """Share of the true capacity that limiters are told: at the whole of it a queue, once there, never goes away."""
 _SETTLING = 2
@@ -77,8 +81,12 @@ def _full(stage: Stage, seeds: Sequence[int]) -> Iterator[Figure]:
     yield from _compare(stage, overloads.three_times(_FULL), some, _triple_measures(), seeds)
     yield from _compare(stage, overloads.class_spike(_FULL), some, _class_measures(), seeds)
     some = ("nothing", "ours", "limits")
-    measures = {"% variation (goal < 5)": _variation, "% of the capacity": _goodput}
-    yield from _compare(stage, overloads.sustained(_FULL), some, measures, seeds)
+    lasting = overloads.sustained(_FULL)
+    yield from _compare(stage, lasting, some, _lasting_measures(), seeds)
+    # Servers that are never idle finish exponential work as a Poisson process.
+    for span in (_SPAN, 1):
+        chance = 100.0 / sqrt(span * _capacity(lasting))
+        yield _figure(f"{lasting.summary}, by chance alone (computed)", f"% variation of {span} s", [chance])
 
 
 def _step_measures() -> Measured:
@@ -97,6 +105,14 @@ def _triple_measures() -> Measured:
         "% of CRITICAL_PLUS (goal ≥ 99.4)": partial(_share, Criticality.CRITICAL_PLUS),
         "% of CRITICAL": partial(_share, Criticality.CRITICAL),
         "% of both after 2 s": _settled_share,
+    }
+
+
+def _lasting_measures() -> Measured:
+    return {
+        f"% variation of {_SPAN} s (goal < 5)": partial(_variation, _SPAN),
+        "% variation of 1 s": partial(_variation, 1),
+        "% of the capacity": _goodput,
     }
 
 
@@ -154,10 +170,11 @@ def _goodput(played: Played) -> float:
     return 100.0 * fmean(_goods(played)) / _capacity(played.scenario)
 
 
-def _variation(played: Played) -> float:
-    settled = [float(good) for good in _goods(played)][len(_goods(played)) // 2 :]
-    mean = fmean(settled)
-    return 100.0 * pstdev(settled) / mean if mean else inf
+def _variation(span: int, played: Played) -> float:
+    """By how much what is done in so many seconds varies once the brakes have had time to settle."""
+    goods = _goods(played)[_ROUGH:]
+    done = [float(sum(goods[at : at + span])) for at in range(0, len(goods) - span + 1, span)]
+    return 100.0 * pstdev(done) / fmean(done) if any(done) else inf
 
 
 def _settled(played: Played) -> float:

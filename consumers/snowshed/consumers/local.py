@@ -67,13 +67,12 @@ class LocalBrakes:
 
     @classmethod
     def for_callers(cls) -> LocalBrakes:
-        """What becomes a client: the callee's cursor, breaker, concurrency limit and throttle beside the defaults."""
-        return cls(
-            callee_cursor=CalleeCursorOptions(),
-            circuit=CircuitOptions(),
-            limit=ConcurrencyLimitOptions(),
-            throttle=ThrottleOptions(),
-        )
+        """What becomes a client: the callee's cursor and the concurrency limit beside the defaults.
+
+        Circuit breaker and throttle remember failures for longer than a callee is ill, and in layers each keeps the
+        other open (docs/adr/0010): they are for callees that nothing else protects.
+        """
+        return cls(callee_cursor=CalleeCursorOptions(), limit=ConcurrencyLimitOptions())
 
     @classmethod
     def for_services(cls) -> LocalBrakes:

@@ -68,5 +68,5 @@ def guarded(here: Here) -> _Guarded:
 
 
 def with_callers(here: Here) -> _Guarded:
-    """The same, and at the callers circuit breaker, limit and throttle too, none of which knows classes."""
+    """The same, and at the callers the callee's cursor and a limit, which knows no classes."""
     return _Guarded(here, LocalBrakes.for_callers())

@@ -147,9 +147,10 @@ def test_by_default_only_deadlines_and_reported_delays_refuse() -> None:
 
 def test_the_presets_switch_on_what_they_say() -> None:
     callers, services, off = LocalBrakes.for_callers(), LocalBrakes.for_services(), LocalBrakes.off()
-    assert callers.circuit
+    assert callers.callee_cursor
     assert callers.limit
-    assert callers.throttle
+    assert not callers.circuit
+    assert not callers.throttle
     assert not callers.tenants
     assert services.limit
     assert services.tenants

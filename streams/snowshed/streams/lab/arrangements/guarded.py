@@ -126,7 +126,9 @@ class Guarded:
             self._telemetry.stop()
 
     def _gate(self, scope: str, caller: str) -> Gate:
-        brakes = LocalBrakes() if self._local else LocalBrakes.off()
+        brakes = LocalBrakes.off()
+        if self._local:
+            brakes = LocalBrakes.for_callers() if caller else LocalBrakes.for_services()
         return Gate(Guard(scope, view=self._view, caller=caller, local=brakes), local=self._local)
 
 
