@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import DecodeError
 from snowshed.schemas.records import GroupProgress, Lag, LagStatus, Marker, QuorumAnswers, ReplicaRole
+from snowshed.streams.clocks import Clock, observe
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Reject, Step
-from snowshed.streams.lag.clocks import Clock, observe
 from snowshed.streams.lag.group_state import Group, looked
 from snowshed.streams.lag.histogram import Delays, merged, recorded
 from snowshed.streams.lag.intake import MarkerRecord, checked

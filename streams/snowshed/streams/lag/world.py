@@ -7,7 +7,7 @@ from math import isfinite, nan
 from typing import TypeVar
 
 from snowshed.schemas.records import PositionUnit
-from snowshed.streams.lag.clocks import Clock
+from snowshed.streams.clocks import Clock
 from snowshed.streams.lag.group_state import Group
 from snowshed.streams.lag.histogram import Delays
 from snowshed.streams.lag.quorum_state import Quorum

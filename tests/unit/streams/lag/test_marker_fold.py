@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.records import Heartbeat, Lag, LagStatus, Marker, ReplicaRole
+from snowshed.streams.clocks import Clock
 from snowshed.streams.folding import Batch, Emission, Message
 from snowshed.streams.lag import LagState, MarkerFold
-from snowshed.streams.lag.clocks import Clock
 from snowshed.streams.lag.interval import UNKNOWN, staleness
 from snowshed.streams.lag.servers import Replica, Source
 from snowshed.streams.policy import DatasetPolicy, Policy
