@@ -37,6 +37,8 @@ class Source:
     """Time of the last report."""
     news: bool = True
     """Whether a marker came since the last report."""
+    steps: tuple[tuple[float, float], ...] = ()
+    """Steps of the writer's clock, each with the newest version that was written before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,14 @@ def written(source: Source | None, marker: Marker, appended: float, offset: int)
     history = source.history if row[0] <= source.history[-1][0] else _thinned((*source.history, row))
     if row[0] < source.history[-1][0] and row[1] > source.history[-1][1]:
         history = (row,)
-    return replace(new, history=history, status=source.status, since=source.since, reported=source.reported)
+    return replace(
+        new,
+        history=history,
+        status=source.status,
+        since=source.since,
+        reported=source.reported,
+        steps=source.steps,
+    )
 
 
 def seen(replica: Replica | None, marker: Marker, appended: float, offset: int) -> Replica:
