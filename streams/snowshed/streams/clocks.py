@@ -100,7 +100,7 @@ def step(before: Clock | None, after: Clock, policy: LagPolicy) -> float:
     Wall clock against monotonic clock tells a step exactly. Where the offset to the broker does not agree, the other
     clock has changed: the host stood still, or it is another one. Then the offset alone tells, if it differs by enough.
     """
-    if before is None or len(after.slots) > 1 or after.slots[-1].samples > 1:
+    if before is None or sum(slot.samples for slot in after.slots) > 1:
         return 0.0
     jump = after.slots[-1].skew - before.slots[-1].skew
     moved = offset(before, policy).upper - offset(after, policy).upper
