@@ -16,6 +16,7 @@ _RELEASED = {
     ("TimingBatch", 2): 635584270,
     ("Marker", 1): 1507076904,
     ("Marker", 2): 1293273143,
+    ("Marker", 3): 1554954791,
     ("GroupProgress", 1): 1685482699,
     ("QuorumAnswers", 1): 887779816,
     ("QuorumAnswers", 2): 1690414875,

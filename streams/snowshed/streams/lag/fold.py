@@ -22,7 +22,7 @@ from snowshed.streams.lag.sights import outstanding, sighted
 from snowshed.streams.lag.spending import Spending, spent
 from snowshed.streams.lag.steps import dated, moved
 from snowshed.streams.lag.tally import accrued, is_due, settled
-from snowshed.streams.lag.world import KINDS, LagState, found, lapsed, source_of
+from snowshed.streams.lag.world import KINDS, LagState, found, lapsed, newly_lost, source_of
 from snowshed.streams.policy import Policy
 from snowshed.streams.snapshot import Snapshot
 
@@ -87,6 +87,7 @@ class MarkerFold:
         current = dict(state)
         for record in batch.records:
             self._receive(current, record)
+        lost = newly_lost(state, current)
         emissions: list[Emission] = []
         for key in sorted(current):
             match current[key]:
@@ -102,7 +103,7 @@ class MarkerFold:
             key: value for key, value in current.items() if value is not state.get(key)
         }
         changes |= {key: None for key, value in current.items() if lapsed(value, batch.now, self._limits.forget)}
-        return Step(changes, tuple(emissions))
+        return Step(changes, tuple(emissions), lost)
 
     def dump(self, value: LagState) -> bytes:
         """A state value as JSON."""
@@ -225,7 +226,8 @@ class MarkerFold:
     def _extended(self, current: Mapping[str, LagState], value: Replica, lag: Lag, now: float) -> Lag:
         delays = found(current, Delays, f"delays/{value.dataset}/{value.server}")
         spending = found(current, Spending, f"budget/{value.dataset}")
-        lag = with_visibility(lag, delays.shown if delays else None)
+        # While the lag is not known, neither is what would have become visible meanwhile.
+        lag = with_visibility(lag, delays.shown if delays and value.status is not LagStatus.UNKNOWN else None)
         return with_budget(lag, outlook(spending.budget, self._objective_of(value), now) if spending else None)
 
     def _objective_of(self, value: Replica) -> Objective:

@@ -32,6 +32,7 @@ class Partition:
         self.fold = MarkerFold(POLICY)
         self.state: dict[str, LagState] = {}
         self.offset = 0
+        self.lost = 0.0
         self.round_trip = round_trip
 
     def step(self, now: float, markers: Iterable[tuple[float, Marker]] = ()) -> tuple[Emission, ...]:
@@ -53,6 +54,7 @@ class Partition:
                 assert self.fold.dump(self.state[key]) == raw
             else:
                 self.state[key] = value
+        self.lost = step.lost
         return step.emissions
 
 
