@@ -1,4 +1,4 @@
-"""How fast and how surely failures are found: crashes, a day of ordinary trouble, and fifteen gray or partial cuts."""
+"""How fast and how surely failures are found: crashes, a day of ordinary trouble, gray failures and cuts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, log, nan
 
-from tests.benchmarks import shapes
+from tests.benchmarks import shapes, single_nodes
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.stage import Stage
 from tests.unit.streams.cascade.domain_script import START as DOMAIN_START
@@ -34,6 +34,7 @@ def run(stage: Stage) -> Section:
         *_confirmed(runs),
         *_day(hours=24.0 if not stage.quick else 0.05, nodes=50 if not stage.quick else 8),
         *_cases(),
+        *single_nodes.figures(quick=stage.quick),
         *shapes.figures(quick=stage.quick),
     ]
     return Section(
@@ -41,9 +42,12 @@ def run(stage: Stage) -> Section:
         f"Pure folds with simulated time; a look every {_TICK} s, beats with ±10 ms of jitter, seeds from {_SEED} on. "
         f"Crashes: {runs} kills each at a random moment among 8 nodes. The day: 50 nodes that beat once a second, 5 % "
         "of the beats 1 to 3 s late, pauses of 0.2 to 2 s a node and ten minutes, all nodes restarted one after "
-        "another every six hours. Cases: 5 services that call each other 100 times a second, windows of 1 s. Other "
-        "shapes: four fleets in the queueing simulator, each with an edge cut, one that loses its answers, a service "
-        "cut off, a replica that fails half of its requests, one that works at 0.08 of its speed, and a service left "
+        "another every six hours. Cases: 5 services that call each other 100 times a second, windows of 1 s. Single "
+        "nodes: one of 2, 3, 5 or 8, of 20, 50, 10 or 5 calls a second to each of three callees, cannot reach one, two "
+        "or all of them, by time-outs of 1 s or refusals, 5 seeds each; without a cut: a callee that is gone or fails "
+        "half of the calls, a node that restarts or seldom calls. Other shapes: four fleets in the queueing simulator, "
+        "each with an edge cut, one that loses its answers, a service cut off, a replica that fails half of its "
+        "requests, one that works at 0.08 of its speed, and a service left "
         "with 0.15 of its capacity.",
         tuple(figures),
     )

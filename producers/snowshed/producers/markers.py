@@ -140,6 +140,7 @@ class MarkerReporter:
         unit: PositionUnit,
         system: str | None,
     ) -> None:
+        stats = self._transport.stats()
         marker = Marker(
             dataset=dataset,
             replica=server,
@@ -152,11 +153,12 @@ class MarkerReporter:
             seen_at=seen_at,
             sent_at=time.time(),
             monotonic=time.monotonic(),
-            round_trip=self._transport.stats().round_trip,
+            round_trip=stats.round_trip,
             row_period=row_period,
             poll_period=poll_period,
             position=position,
             source_position=source_position,
             unit=unit,
+            lost=float(stats.lost),
         )
         self._transport.send("markers", dataset, marker)

@@ -24,6 +24,7 @@ _WORDS = {
     IncidentKind.QUORUM: "quorum",
     IncidentKind.DIVIDED: "divided",
     IncidentKind.DETECTOR: "detector",
+    IncidentKind.CLOCK: "clock",
 }
 _SUBJECT_CHARACTERS = 40
 

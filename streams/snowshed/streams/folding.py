@@ -92,6 +92,8 @@ class Step(Generic[S_co]):
     emissions: tuple[Emission, ...] = ()
     lost: float = 0.0
     """Input records that their senders are now known to have lost; for metrics alone."""
+    clock_off: float | None = None
+    """Seconds by which the worst of the senders' clocks is proved to be off, None where this is as before; likewise."""
 
     @property
     def empty(self) -> bool:

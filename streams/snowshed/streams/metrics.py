@@ -32,6 +32,12 @@ class Metrics:
             labels,
             registry=self.registry,
         )
+        self._clock = Gauge(
+            "snowshed_clock_off_seconds",
+            "How far the worst of the nodes' clocks is off from the broker's.",
+            ["agent", "partition"],
+            registry=self.registry,
+        )
         self._aborts = Counter(
             "snowshed_transaction_aborts", "Transactions undone.", ["agent", "cause"], registry=self.registry
         )
@@ -93,6 +99,8 @@ class Metrics:
         self._fold.labels(event.agent).observe(event.fold_seconds)
         self._commit.labels(event.agent).observe(event.commit_seconds)
         self._lag.labels(event.agent, str(event.partition)).set(event.detector_lag)
+        if event.clock_off is not None:
+            self._clock.labels(event.agent, str(event.partition)).set(event.clock_off)
         self._last.labels(event.agent, str(event.partition)).set_to_current_time()
 
     def aborted(self, event: AbortedBatch) -> None:

@@ -33,6 +33,8 @@ class IncidentKind(Enum):
     """The servers of a dataset are cut off from each other, and its policy says what it keeps meanwhile."""
     DETECTOR = "detector"
     """The detector itself is late or blind, so that its silence proves nothing."""
+    CLOCK = "clock"
+    """Clocks of nodes are off, so that nothing may be told by the times in their records."""
 
 
 class IncidentStatus(Enum):

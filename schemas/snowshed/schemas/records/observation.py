@@ -86,6 +86,8 @@ class NodeHealth:
     cpu: float = nan
     memory: float = nan
     pool: float = nan
+    clock_ahead: float = 0.0
+    """Proved lead of the node's clock over the broker's; negative where it is behind, 0 where neither is proved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,6 +179,8 @@ class Marker:
     """Log written at the source, as far as this reporter knows."""
     unit: PositionUnit = PositionUnit.BYTES
     """What both positions count."""
+    lost: float = 0.0
+    """Records the reporter has dropped since it started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ _ENDS = {
     IncidentKind.CAPACITY_LOSS: "it does its usual work again",
     IncidentKind.DIVIDED: "the store proves that the servers belong together again",
     IncidentKind.DETECTOR: "observations are complete and in time again",
+    IncidentKind.CLOCK: "the clocks are right again, within half of the limit",
     IncidentKind.OVERLOAD: "queue delay, latency and success ratio stay normal for some seconds",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-from snowshed.schemas.records import EdgeObservations, Lag, Liveness, NodeHealth
+from snowshed.schemas.records import EdgeObservations, IncidentKind, Lag, Liveness, NodeHealth
 from snowshed.streams.cascade.board import DomainState
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.inbound import Inbound, inbound, remembered
@@ -23,7 +23,12 @@ __all__ = ["adopt", "forget", "take"]
 
 def take(current: dict[str, DomainState], observations: Iterable[Observation], number: int, policy: Policy) -> None:
     """Put observations into `current`; edges seen by a detector that was late are left out, their moment has passed."""
-    alarmed = {value.incident.domain for value in current.values() if isinstance(value, Case)}
+    # Clocks that are off, which may be for weeks, change nothing about what is usual.
+    alarmed = {
+        value.incident.domain
+        for value in current.values()
+        if isinstance(value, Case) and value.incident.kind is not IncidentKind.CLOCK
+    }
     for observation in observations:
         place = Place(number, observation.offset)
         match observation.record:

@@ -109,7 +109,7 @@ class TimingFold:
         for callee, said in reports_by_callee(batch.records).items():
             value = current.get(callee)
             if value is not None:
-                found[callee], lost = heard(value.reporters, said, self._limits.forget)
+                found[callee], lost = heard(value.reporters, said, batch.now, self._limits.forget)
                 total += lost
                 if lost:
                     current[callee] = replace(value, lost_at=batch.now)
@@ -131,7 +131,7 @@ class TimingFold:
         for callee, table in closed.tables.items():
             value = current[callee]
             known = reporters.pop(callee, value.reporters)
-            missing += [(callee, loss) for loss in losses(known, self._limits.silent_after)]
+            missing += [(callee, loss) for loss in losses(known, now, self._limits.silent_after)]
             # Written out, because dataclasses.replace takes twice as long and this is done for each callee and window.
             current[callee] = CalleeState(
                 callee=callee,

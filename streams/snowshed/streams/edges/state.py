@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from snowshed.schemas.records import EdgeStatus, Vantage
 from snowshed.streams.edges.baseline import Baseline
-from snowshed.streams.edges.losses import Reporters
+from snowshed.streams.edges.losses import Reporters, dated
 from snowshed.streams.edges.mute import Mute
 from snowshed.streams.edges.table import STATUSES, EdgeTable
 from snowshed.streams.edges.tally import Tally, merged
@@ -73,7 +73,10 @@ def opened(state: CalleeState, found: Iterable[Tally], *, urgent: bool) -> Calle
 
 
 def tabled(state: CalleeState) -> CalleeState:
-    """The state with its edges in a table, whichever release wrote it."""
+    """The state with its edges in a table and its reporters by the broker's clock, whichever release wrote it."""
+    reporters = dated(state.reporters)
+    if reporters is not state.reporters:
+        state = replace(state, reporters=reporters)
     if not state.edges:
         return state
     table = EdgeTable(

@@ -9,7 +9,7 @@ from snowshed.schemas.records import Liveness, NodeHealth
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.health.arrivals import deviation, quantile, suspicion
 from snowshed.streams.health.columns import COLUMNS, HeartbeatColumns, HeartbeatReader
-from snowshed.streams.health.node import GONE, Beat, NodeState, dump, load, receive, silence_limit
+from snowshed.streams.health.node import GONE, Beat, NodeState, clock_ahead, dump, load, receive, silence_limit
 from snowshed.streams.health.silence import correlated
 from snowshed.streams.policy import Policy
 
@@ -58,9 +58,9 @@ class HeartbeatFold:
         for node in sorted(node for node, value in current.items() if self._due(state.get(node), value, batch.now)):
             value = current[node]
             emissions += self._report(state.get(node), value, batch)
-            changes[node] = value._replace(reported=batch.now)
+            changes[node] = value._replace(reported=batch.now, ahead=clock_ahead(value))
         changes |= {node: None for node, value in current.items() if self._forgotten(value, batch.now)}
-        return Step(changes, tuple(emissions), lost)
+        return Step(changes, tuple(emissions), lost, _worst(current, changes) if emissions else None)
 
     def dump(self, value: NodeState) -> bytes:
         """A node's state as JSON."""
@@ -149,6 +149,7 @@ class HeartbeatFold:
             cpu=value.cpu,
             memory=value.memory,
             pool=value.pool,
+            clock_ahead=clock_ahead(value),
         )
 
 
@@ -156,6 +157,13 @@ def _doubt(state: NodeState, batch: Batch[HeartbeatColumns]) -> float:
     """Factor 1 + s by which silence counts for less, s being at most 7."""
     late = 1.0 if batch.detector_lag > state.interval else 0.0
     return 1.0 + min(state.local_health + late, 7.0)
+
+
+def _worst(current: Mapping[str, NodeState], changes: Mapping[str, NodeState | None]) -> float:
+    """How far the worst clock of the nodes that are expected to beat is off."""
+    return max(
+        (abs(one.ahead) for one in {**current, **changes}.values() if one and one.status not in GONE), default=0.0
+    )
 
 
 def _turned(state: NodeState, status: Liveness, now: float) -> NodeState:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from snowshed.schemas.records import Liveness, NodeStatus
+from snowshed.streams.clocks import Offset, ahead
 from snowshed.streams.health.arrivals import deviation, learn
 from snowshed.streams.health.columns import NodeIdentity
 from snowshed.streams.policy import HealthPolicy
 
-__all__ = ["GONE", "Beat", "NodeState", "dump", "load", "receive", "silence_limit"]
+__all__ = ["GONE", "Beat", "NodeState", "clock_ahead", "dump", "load", "receive", "silence_limit"]
 
 GONE = (Liveness.LEFT, Liveness.DEAD)
 """States without an expectation of further beats; a tuple, because hashing an enum costs more than comparing two."""
@@ -31,6 +32,7 @@ class Beat(NamedTuple):
     cpu: float
     memory: float
     pool: float
+    round_trip: float
 
 
 class NodeState(NamedTuple):
@@ -69,6 +71,10 @@ class NodeState(NamedTuple):
     """By how much a beat has come later than on the quickest way, forgotten slowly."""
     straggling: float = 0.0
     """By how much three beats in a thousand come later, about."""
+    round_trip: float = nan
+    """Smallest produce round trip, as it said last."""
+    ahead: float = 0.0
+    """As `clock_ahead`, in the last report."""
 
 
 _DRIFT = 100e-6
@@ -79,6 +85,13 @@ _RARE = 0.003
 """Share of the beats whose lateness no suspicion waits for: a node may be suspected for a lone straggler."""
 _YOUNG = 100.0
 """Beats of a node about whose way so little is known that each late one counts in full."""
+_SET = 1.0
+"""Seconds by which the distance of a node's two clocks must have changed for one of them to have been set or stopped,
+or for both to be another host's."""
+_SETTLED = 10.0
+"""Intervals after which so many beats have come that one of them has come quickly."""
+_GIVEN_UP = 30.0
+"""Longest way of a beat that measured none: a producer's `message.timeout.ms`."""
 _STATUS = NodeState._fields.index("status")
 _VERSION = 1
 
@@ -111,13 +124,15 @@ def receive(
 ) -> NodeState:
     """The node after one more beat; one that is older than what is known changes nothing.
 
-    A sequence number that falls while a clock advances is a new incarnation, whose intervals are learned afresh.
+    A sequence number that falls while a clock advances is a new incarnation, whose intervals are learned afresh. So is
+    a beat of another boot once the node is not heard any more, even if the clock there is behind.
     """
     if state is None:
         return _fresh(identity, beat, appended)
     if identity.status is NodeStatus.ENDED:
         return _ended(state, beat, appended)
-    if beat.monotonic <= state.monotonic and beat.sent_at <= state.sent_at:
+    older = beat.monotonic <= state.monotonic and beat.sent_at <= state.sent_at
+    if older and (state.status is Liveness.ALIVE or not _is_set(state, beat)):
         late = appended - beat.monotonic - state.least
         # A beat of an earlier incarnation, whose clock may have been another, says nothing of the way.
         if not 0.0 < late < policy.latest:
@@ -129,7 +144,8 @@ def receive(
         return _carried(state, _fresh(identity, beat, appended))
     passed = beat.monotonic - state.monotonic
     offset = appended - beat.monotonic
-    least = min(offset, state.least + _DRIFT * passed)
+    # A step of a clock, or a monotonic one that stood still with its host, begins the measurement anew.
+    least = offset if _is_set(state, beat) else min(offset, state.least + _DRIFT * passed)
     status = Liveness.ALIVE if identity.status is NodeStatus.UP else _STATED[identity.status]
     mean, variance, samples = state.mean, state.variance, state.samples
     if beat.seq == state.seq + 1.0 and state.status is Liveness.ALIVE:
@@ -158,7 +174,21 @@ def receive(
         least,
         min(max(offset - least, state.lateness - _FORGOTTEN * passed), policy.latest),
         _straggled(state.straggling, min(offset - least, policy.latest), samples),
+        nan if isnan(beat.round_trip) else beat.round_trip,
+        state.ahead,
     )
+
+
+def clock_ahead(state: NodeState) -> float:
+    """Seconds by which the node's wall clock is proved to be ahead of the broker's, as `clocks.ahead` has it."""
+    if state.samples < _SETTLED:
+        return 0.0
+    upper = state.least - (state.sent_at - state.monotonic)
+    return ahead(Offset(upper, state.round_trip if 0.0 <= state.round_trip < inf else _GIVEN_UP))
+
+
+def _is_set(state: NodeState, beat: Beat) -> bool:
+    return abs((beat.sent_at - beat.monotonic) - (state.sent_at - state.monotonic)) > _SET
 
 
 def _straggled(held: float, late: float, samples: float) -> float:
@@ -191,13 +221,16 @@ def _fresh(identity: NodeIdentity, beat: Beat, appended: float) -> NodeState:
         reported=0.0,
         suspected_at=0.0,
         least=appended - beat.monotonic,
+        round_trip=nan if isnan(beat.round_trip) else beat.round_trip,
     )
 
 
 def _carried(old: NodeState, new: NodeState) -> NodeState:
     since = old.since if new.status is old.status else new.since
     # The way of its beats is as quick or slow as before, whichever process sends them.
-    return new._replace(since=since, reported=old.reported, lateness=old.lateness, straggling=old.straggling)
+    return new._replace(
+        since=since, reported=old.reported, lateness=old.lateness, straggling=old.straggling, ahead=old.ahead
+    )
 
 
 def _ended(state: NodeState, beat: Beat, appended: float) -> NodeState:

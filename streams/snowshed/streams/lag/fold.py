@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.errors import DecodeError
 from snowshed.schemas.records import GroupProgress, Lag, LagStatus, Marker, QuorumAnswers, ReplicaRole
+from snowshed.streams.clocks import Clock, observe, step
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Reject, Step
-from snowshed.streams.lag.clocks import Clock, observe
 from snowshed.streams.lag.group_state import Group, looked
 from snowshed.streams.lag.histogram import Delays, merged, recorded
 from snowshed.streams.lag.intake import MarkerRecord, checked
@@ -20,8 +20,9 @@ from snowshed.streams.lag.reports import emitted, quorum_lag, server_lag, with_b
 from snowshed.streams.lag.servers import Replica, Source, first_newer, seen, written
 from snowshed.streams.lag.sights import outstanding, sighted
 from snowshed.streams.lag.spending import Spending, spent
+from snowshed.streams.lag.steps import dated, moved
 from snowshed.streams.lag.tally import accrued, is_due, settled
-from snowshed.streams.lag.world import KINDS, LagState, found, lapsed, source_of
+from snowshed.streams.lag.world import KINDS, LagState, found, lapsed, newly_lost, source_of
 from snowshed.streams.policy import Policy
 from snowshed.streams.snapshot import Snapshot
 
@@ -86,6 +87,7 @@ class MarkerFold:
         current = dict(state)
         for record in batch.records:
             self._receive(current, record)
+        lost = newly_lost(state, current)
         emissions: list[Emission] = []
         for key in sorted(current):
             match current[key]:
@@ -101,7 +103,7 @@ class MarkerFold:
             key: value for key, value in current.items() if value is not state.get(key)
         }
         changes |= {key: None for key, value in current.items() if lapsed(value, batch.now, self._limits.forget)}
-        return Step(changes, tuple(emissions))
+        return Step(changes, tuple(emissions), lost)
 
     def dump(self, value: LagState) -> bytes:
         """A state value as JSON."""
@@ -124,8 +126,9 @@ class MarkerFold:
 
     def _receive_marker(self, current: dict[str, LagState], marker: Marker, record: SeenMarker) -> None:
         clock, appended = f"clock/{marker.node}", record.appended
-        current[clock] = observe(
-            found(current, Clock, clock),
+        known = found(current, Clock, clock)
+        current[clock] = after = observe(
+            known,
             marker.node,
             sent_at=marker.sent_at,
             monotonic=marker.monotonic,
@@ -133,13 +136,16 @@ class MarkerFold:
             appended=appended,
             policy=self._limits,
         )
+        if set_by := step(known, after, self._limits):
+            current.update(moved(current, marker.node, set_by))
         if marker.role is ReplicaRole.SOURCE:
             key = f"source/{marker.dataset}/{marker.writer}"
             current[key] = written(found(current, Source, key), marker, appended, record.offset)
         else:
             key = f"replica/{marker.dataset}/{marker.replica}"
             held = found(current, Replica, key)
-            current[key] = self._sighted(current, held, seen(held, marker, appended, record.offset))
+            source = found(current, Source, f"source/{marker.dataset}/{marker.writer}")
+            current[key] = self._sighted(current, held, seen(held, dated(source, marker), appended, record.offset))
 
     def _sighted(self, current: Mapping[str, LagState], before: Replica | None, after: Replica) -> Replica:
         """The replica with the delays of the writes that it newly shows."""
@@ -220,7 +226,8 @@ class MarkerFold:
     def _extended(self, current: Mapping[str, LagState], value: Replica, lag: Lag, now: float) -> Lag:
         delays = found(current, Delays, f"delays/{value.dataset}/{value.server}")
         spending = found(current, Spending, f"budget/{value.dataset}")
-        lag = with_visibility(lag, delays.shown if delays else None)
+        # While the lag is not known, neither is what would have become visible meanwhile.
+        lag = with_visibility(lag, delays.shown if delays and value.status is not LagStatus.UNKNOWN else None)
         return with_budget(lag, outlook(spending.budget, self._objective_of(value), now) if spending else None)
 
     def _objective_of(self, value: Replica) -> Objective:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from snowshed.schemas.records import GroupProgress
 from snowshed.streams.lag.groups import GroupStatus, PartitionProgress, PartitionSeen, Verdict, judge, observe
+from snowshed.streams.lag.turns import Look, Turn, turn
 from snowshed.streams.policy import GroupPolicy
 
 __all__ = ["Group", "looked"]
@@ -35,9 +36,12 @@ class Group:
 
 def looked(group: Group | None, record: GroupProgress, appended: float, policy: GroupPolicy) -> Group:
     """The group after one more look; one that is late or repeated changes nothing."""
-    if group is not None and record.answered <= group.answered:
-        return group
-    held = {place.name: place.progress for place in group.places} if group else {}
+    held: dict[str, PartitionProgress] = {}
+    if group is not None:
+        now = turn(Look(group.answered, group.appended), Look(record.answered, appended), record.period)
+        if now is Turn.OVERTAKEN:
+            return group
+        held = {place.name: place.progress for place in group.places} if now is Turn.NEXT else {}
     places = tuple(_placed(held, record, row, policy) for row in range(len(record.place)))
     verdicts = [(judge(place.progress, record.answered, policy), place.name) for place in places]
     worst, name = max(verdicts, key=_gravity, default=(None, ""))

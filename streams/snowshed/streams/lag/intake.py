@@ -12,7 +12,7 @@ __all__ = ["MarkerRecord", "checked"]
 MarkerRecord = Marker | GroupProgress | QuorumAnswers
 
 _FINITE: dict[type[Record], tuple[str, ...]] = {
-    Marker: ("version", "written_at", "seen_at", "sent_at", "monotonic", "row_period", "poll_period"),
+    Marker: ("version", "written_at", "seen_at", "sent_at", "monotonic", "row_period", "poll_period", "lost"),
     GroupProgress: ("asked", "answered", "period", "partitions", "lag"),
     QuorumAnswers: ("asked_at", "period"),
 }

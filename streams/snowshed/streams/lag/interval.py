@@ -16,7 +16,7 @@ from __future__ import annotations
 from math import nan
 from typing import NamedTuple
 
-from snowshed.streams.lag.clocks import Clock, offset
+from snowshed.streams.clocks import Clock, offset
 from snowshed.streams.lag.servers import Replica
 from snowshed.streams.policy import LagPolicy
 

@@ -7,6 +7,7 @@ from math import isnan, nan
 
 from snowshed.schemas.members import MemberReport, Role
 from snowshed.schemas.records import LagStatus, QuorumAnswers
+from snowshed.streams.lag.turns import Look, Turn, turn
 from snowshed.streams.quorum import QuorumHealth, judge
 
 __all__ = ["SERVER", "Quorum", "answered"]
@@ -42,8 +43,10 @@ class Quorum:
 
 def answered(quorum: Quorum | None, record: QuorumAnswers, appended: float, offset: int) -> Quorum:
     """The group after one more round; one that is late or repeated changes nothing."""
-    if quorum is not None and record.asked_at <= quorum.asked_at:
-        return quorum
+    if quorum is not None:
+        now = turn(Look(quorum.asked_at, quorum.appended), Look(record.asked_at, appended), record.period)
+        if now is Turn.OVERTAKEN:
+            return quorum
     reports = _reports(record)
     health = judge(record.voters, reports, now=record.asked_at, patience=record.period)
     new = Quorum(

@@ -14,7 +14,7 @@ from snowshed.streams.lag.interval import Staleness
 from snowshed.streams.lag.objectives import Outlook, Severity
 from snowshed.streams.lag.quorum_state import SERVER, Quorum
 from snowshed.streams.lag.servers import Replica, Source
-from snowshed.streams.lag.world import LagState, behind, evidence, found
+from snowshed.streams.lag.world import LagState, behind, evidence, found, lost_note
 from snowshed.streams.policy import Policy
 
 __all__ = ["emitted", "quorum_lag", "server_lag", "with_budget", "with_visibility"]
@@ -54,7 +54,7 @@ def server_lag(
         evidence_partition=batch.partition,
         transactions_behind=None if isnan(transactions) else transactions,
         condition=value.condition if isinstance(value, Replica) else "",
-        note=group.note if group else "",
+        note=group.note if group else lost_note(current, value, batch.now),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite, nan
 
 from snowshed.schemas.records import LagStatus, Marker, PositionUnit
+from snowshed.streams.lag.losses import Losses, gapped, looked
 
 __all__ = ["Replica", "Source", "first_newer", "seen", "written"]
 
@@ -37,6 +38,9 @@ class Source:
     """Time of the last report."""
     news: bool = True
     """Whether a marker came since the last report."""
+    steps: tuple[tuple[float, float], ...] = ()
+    """Steps of the writer's clock, each with the newest version that was written before it."""
+    losses: Losses = field(default_factory=Losses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,7 @@ class Replica:
     """Seconds inside and outside the objective that are not yet in the dataset's budget."""
     counted: float = 0.0
     """When these three were last moved there."""
+    losses: Losses = field(default_factory=Losses)
 
 
 def written(source: Source | None, marker: Marker, appended: float, offset: int) -> Source:
@@ -101,7 +106,15 @@ def written(source: Source | None, marker: Marker, appended: float, offset: int)
     history = source.history if row[0] <= source.history[-1][0] else _thinned((*source.history, row))
     if row[0] < source.history[-1][0] and row[1] > source.history[-1][1]:
         history = (row,)
-    return replace(new, history=history, status=source.status, since=source.since, reported=source.reported)
+    return replace(
+        new,
+        history=history,
+        status=source.status,
+        since=source.since,
+        reported=source.reported,
+        steps=source.steps,
+        losses=gapped(source.losses, row[0] - source.history[-1][0] - 1.0, appended),
+    )
 
 
 def seen(replica: Replica | None, marker: Marker, appended: float, offset: int) -> Replica:
@@ -126,6 +139,7 @@ def seen(replica: Replica | None, marker: Marker, appended: float, offset: int) 
         offset=offset,
         unit=marker.unit,
         since=appended,
+        losses=Losses(dropped=marker.lost),
     )
     if replica is None:
         return new
@@ -141,6 +155,7 @@ def seen(replica: Replica | None, marker: Marker, appended: float, offset: int) 
         good=replica.good,
         bad=replica.bad,
         counted=replica.counted,
+        losses=_looked(replica, marker, appended),
     )
 
 
@@ -148,6 +163,11 @@ def first_newer(source: Source, version: float) -> float | None:
     """When, on the writer's clock, the first remembered row newer than `version` was written; None if none is known."""
     index = bisect_right(source.history, version, key=lambda row: row[0])
     return source.history[index][1] if index < len(source.history) else None
+
+
+def _looked(held: Replica, marker: Marker, appended: float) -> Losses:
+    passed = marker.monotonic - held.monotonic if marker.node == held.node else 0.0
+    return looked(held.losses, marker.lost, passed, marker.poll_period, appended)
 
 
 def _stale(held: Source | Replica, marker: Marker) -> bool:

@@ -2,7 +2,8 @@
 
 A row counts as seen at the first look that shows it or a newer one, so a delay is up to one poll period too long. Rows
 between two that are remembered were written evenly between them. Where nobody looked for long, because the reader and
-not the replica was away, nothing is known of the time between: the rows of then count as not seen at the look before.
+not the replica was away, or because looks were lost, nothing is known of the time between: the rows of then count as
+not seen at the look before.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def sighted(source: Source | None, before: Replica, after: Replica, *, shift: fl
         return ()
     known = _between(source, before.version, after.version)
     rows = _rows([(before.version, before.written_at), *known, (after.version, after.written_at)])
-    if after.seen_at - before.seen_at > patience:
+    if after.seen_at - before.seen_at > patience or after.losses.at > before.losses.at:
         ages = ((before.seen_at - written - shift, weight) for written, weight in rows)
         return merged((bin_of(age), 0.0, weight) for age, weight in ages if age > 0.0)
     return merged((bin_of(after.seen_at - written - shift), weight, 0.0) for written, weight in rows)

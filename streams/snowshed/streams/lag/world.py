@@ -7,14 +7,14 @@ from math import isfinite, nan
 from typing import TypeVar
 
 from snowshed.schemas.records import PositionUnit
-from snowshed.streams.lag.clocks import Clock
+from snowshed.streams.clocks import Clock
 from snowshed.streams.lag.group_state import Group
 from snowshed.streams.lag.histogram import Delays
 from snowshed.streams.lag.quorum_state import Quorum
 from snowshed.streams.lag.servers import Replica, Source
 from snowshed.streams.lag.spending import Spending
 
-__all__ = ["KINDS", "LagState", "behind", "evidence", "found", "lapsed", "source_of"]
+__all__ = ["KINDS", "LagState", "behind", "evidence", "found", "lapsed", "lost_note", "newly_lost", "source_of"]
 
 LagState = Clock | Source | Replica | Group | Quorum | Delays | Spending
 
@@ -55,3 +55,21 @@ def evidence(current: Mapping[str, LagState], value: Source | Replica) -> int:
     """Offset of the newest marker that a judgement of a server rests on."""
     source = source_of(current, value)
     return max(value.offset, source.offset) if source else value.offset
+
+
+def newly_lost(before: Mapping[str, LagState], current: Mapping[str, LagState]) -> float:
+    """Markers that are known to be lost and were not before."""
+    total = 0.0
+    for key, value in current.items():
+        held = before.get(key)
+        if isinstance(value, Source | Replica) and isinstance(held, Source | Replica) and value is not held:
+            total += value.losses.total - held.losses.total
+    return total
+
+
+def lost_note(current: Mapping[str, LagState], value: Source | Replica, now: float) -> str:
+    """Whose markers were lost of late, of those that a statement about a server rests on; empty if none were."""
+    source = source_of(current, value)
+    servers: list[Source | Replica] = [value] if source is None or isinstance(value, Source) else [value, source]
+    lost = [f"{one.losses.recent(now):.0f} markers of {one.server}" for one in servers if one.losses.recent(now)]
+    return f"{' and '.join(lost)} were lost of late" if lost else ""

@@ -77,6 +77,8 @@ class HealthPolicy:
     """Share of a partition's nodes that, silent at once, accuse the observer instead [P]."""
     correlated_nodes: int = 4
     """Fewer nodes than this say nothing about the observer [P]."""
+    clock_off: float = 1.0
+    """Seconds by which a node's clock may be off; etcd complains of its peers' from 1 s on [F]."""
     refresh: float = 5.0
     """Longest time between two reports of an unchanged node [P]."""
     forget: float = 3600.0

@@ -14,6 +14,8 @@ __all__ = ["Alarms", "Naming", "Outcome", "alarms_of", "judge"]
 _AFTERMATH = 10.0
 """Seconds after the recovery in which an alarm still belongs to the trouble."""
 _LISTED = 3
+_OF_ITSELF = frozenset({IncidentKind.DETECTOR, IncidentKind.CLOCK})
+"""What says something of the telemetry and nothing of the fleet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class Outcome:
 
 def judge(label: Label, incidents: Sequence[Incident]) -> Outcome:
     """Judge a case by its incidents, each in its last form."""
-    own = [each for each in incidents if each.kind is not IncidentKind.DETECTOR]
+    own = [each for each in incidents if each.kind not in _OF_ITSELF]
     within = [each for each in own if _belongs(label, each.opened_at - label.start)]
     kinds = tuple(dict.fromkeys(each.kind.value for each in within))
     return Outcome(

@@ -235,6 +235,7 @@ class Applier:
                 commit_seconds=time.perf_counter() - folded,
                 detector_lag=batch.detector_lag,
                 lost=step.lost,
+                clock_off=step.clock_off,
             )
         )
         self._skipped = 0

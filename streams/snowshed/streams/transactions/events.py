@@ -68,6 +68,8 @@ class CommittedBatch:
     detector_lag: float
     lost: float = 0.0
     """Records that their senders are now known to have lost."""
+    clock_off: float | None = None
+    """Seconds by which the worst of their clocks is off; None where nothing new is known."""
 
 
 @dataclass(frozen=True, slots=True)

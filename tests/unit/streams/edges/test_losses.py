@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from tests.unit.streams.edges.test_timing_fold import START, Partition, report
 
 from snowshed.schemas.records import EdgeObservations, TimingBatch, Vantage
-from snowshed.streams.edges.losses import Loss, Report, Reporters, heard, losses, settled
+from snowshed.streams.edges import CalleeState
+from snowshed.streams.edges.losses import Loss, Report, Reporters, dated, heard, losses, settled
+from snowshed.streams.edges.state import tabled
 
 
 def said(number: float, dropped: float, *, reporter: str = "web-1", calls: float = 50.0, end: bool = True) -> Report:
@@ -19,14 +21,15 @@ def said(number: float, dropped: float, *, reporter: str = "web-1", calls: float
 
 
 def after(*reports: Report) -> Reporters:
+    """What is held after reports that came as their windows ended."""
     held = Reporters()
     for one in reports:
-        held, _ = heard(held, [one], 600.0)
+        held, _ = heard(held, [one], one.start + one.window, 600.0)
     return held
 
 
 def found(held: Reporters) -> list[Loss]:
-    return list(losses(held, 10.0))
+    return list(losses(held, max(held.heard), 10.0))
 
 
 def test_windows_that_are_missing_are_lost_as_far_as_their_reporter_dropped_something() -> None:
@@ -80,8 +83,8 @@ def test_a_reporter_that_is_long_gone_is_forgotten() -> None:
 def test_numbers_stay_finite_and_no_more_is_lost_than_was_dropped(
     rows: list[tuple[float, float, float, float]],
 ) -> None:
-    held, total = heard(Reporters(), [Report("r", True, *row) for row in rows], inf)
-    assert all(0.0 <= loss.reports < inf and 0.0 < loss.of < inf for loss in losses(held, inf))
+    held, total = heard(Reporters(), [Report("r", True, *row) for row in rows], START, inf)
+    assert all(0.0 <= loss.reports < inf and 0.0 < loss.of < inf for loss in losses(held, START, inf))
     assert 0.0 <= total <= sum(row[2] for row in rows)
 
 
@@ -95,11 +98,62 @@ def test_a_reporter_alone_is_taken_for_what_it_is_among_others(rows: list[tuple[
     alone, among = Reporters(), after(said(0, 0, reporter="other"))
     for row in rows:
         one = Report("web-1", True, START + row[0], *row[1:])
-        alone, found_alone = heard(alone, [one], inf)
-        among, found_among = heard(among, [one], inf)
+        alone, found_alone = heard(alone, [one], START + 60.0, inf)
+        among, found_among = heard(among, [one], START + 60.0, inf)
         assert found_alone == found_among
         for item in fields(Reporters):
             assert getattr(alone, item.name) == getattr(among, item.name)[1:]
+
+
+_OFF = pytest.mark.parametrize("off", [2.0, -2.0, 30.0, -30.0, 3600.0, -3600.0])
+
+
+def missing(off: float, since: int, loser: str) -> tuple[float, float]:
+    """Reports found to be lost, and the seconds' worth of the callee's calls that they were.
+
+    Of three reporters one loses each fourth report from 21 s on; the clock of web-1 is off from `since` on.
+    """
+    partition = Partition(round_trip=True)
+    reports = seconds = 0.0
+    for number in range(100):
+        for reporter in ("web-1", "web-2", "web-3"):
+            dropped = max((number - 17) // 4, 0) if reporter == loser else 0
+            if dropped and number % 4 == 1:
+                continue
+            one = batch(number, float(dropped), reporter=reporter)
+            ahead = off if reporter == "web-1" and number >= since else 0.0
+            for record in observed(partition, number, replace(one, window_start=one.window_start + ahead)):
+                reports += sum(record.lost_reports)
+                seconds += sum(calls / of for calls, of in zip(record.lost_calls, record.lost_of, strict=True))
+    return reports, seconds
+
+
+@_OFF
+@pytest.mark.parametrize("since", [0, 63])
+@pytest.mark.parametrize("loser", ["web-1", "web-2"])
+def test_a_clock_that_is_wrong_or_set_changes_nothing_of_what_is_known_to_be_lost(
+    off: float, since: int, loser: str
+) -> None:
+    found = missing(off, since, loser)
+    assert found == missing(0.0, 0, loser)
+    assert found == pytest.approx((20.0, 20.0 / 3.0))
+
+
+@_OFF
+def test_a_clock_that_is_set_makes_nothing_seem_lost(off: float) -> None:
+    held = after(*[said(float(at), 0.0) for at in range(9)])
+    for at in range(9, 30):
+        one = said(at + off, 1.0 if at > 10 else 0.0)
+        held, lost = heard(held, [one], START + at + 1.0, 600.0)
+        assert lost == 0.0
+
+
+def test_reporters_of_an_earlier_release_are_read_as_if_their_clocks_were_right() -> None:
+    held = after(said(0, 0), said(0, 3, reporter="web-2"))
+    assert dated(replace(held, heard=(), least=())) == replace(held, heard=held.until, least=(0.0, 0.0))
+    assert dated(held) is held
+    state = CalleeState(callee="api", window_start=START, reporters=replace(held, heard=(), least=()))
+    assert tabled(state).reporters.heard == held.until
 
 
 def batch(number: int, lost: float, *, reporter: str = "web-1", vantage: Vantage = Vantage.CALLER) -> TimingBatch:

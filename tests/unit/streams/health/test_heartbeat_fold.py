@@ -30,12 +30,13 @@ class Partition:
         self.offset = 0
         self.version = 0
         self.lost = 0.0
+        self.clock_off: float | None = None
         self.round_trip = round_trip
 
     def step(
         self, now: float, beats: Iterable[tuple[float, Heartbeat]] = (), detector_lag: float = 0.0
     ) -> tuple[Emission, ...]:
-        """Fold the beats or a tick; `lost` then is what the fold counted as lost."""
+        """Fold the beats or a tick; `lost` and `clock_off` then are what the fold gave to the metrics."""
         messages = [
             Message(self.offset + index, appended, beat.node.encode(), CODEC.encode(beat))
             for index, (appended, beat) in enumerate(beats)
@@ -58,7 +59,7 @@ class Partition:
                 assert self.fold.dump(self.state[key]) == raw
             else:
                 self.state[key] = value
-        self.lost = step.lost
+        self.lost, self.clock_off = step.lost, step.clock_off
         return step.emissions
 
     def statuses(self, emissions: tuple[Emission, ...]) -> list[tuple[str, str]]:

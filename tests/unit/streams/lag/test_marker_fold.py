@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.records import Heartbeat, Lag, LagStatus, Marker, ReplicaRole
+from snowshed.streams.clocks import Clock
 from snowshed.streams.folding import Batch, Emission, Message
 from snowshed.streams.lag import LagState, MarkerFold
-from snowshed.streams.lag.clocks import Clock
 from snowshed.streams.lag.interval import UNKNOWN, staleness
 from snowshed.streams.lag.servers import Replica, Source
 from snowshed.streams.policy import DatasetPolicy, Policy
@@ -32,6 +32,7 @@ class Partition:
         self.fold = MarkerFold(POLICY)
         self.state: dict[str, LagState] = {}
         self.offset = 0
+        self.lost = 0.0
         self.round_trip = round_trip
 
     def step(self, now: float, markers: Iterable[tuple[float, Marker]] = ()) -> tuple[Emission, ...]:
@@ -53,6 +54,7 @@ class Partition:
                 assert self.fold.dump(self.state[key]) == raw
             else:
                 self.state[key] = value
+        self.lost = step.lost
         return step.emissions
 
 

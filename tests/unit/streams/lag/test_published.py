@@ -115,7 +115,7 @@ def test_time_in_which_nobody_judged_counts_as_neither() -> None:
     assert late[-1].budget_left < -500, "an hour's silence does not dilute a minute behind"
 
 
-def _look(at: float, committed: float, end: float, *, owned: float = 1.0) -> tuple[float, Record]:
+def look_at(at: float, committed: float, end: float, *, owned: float = 1.0) -> tuple[float, Record]:
     record = GroupProgress(
         dataset="orders",
         group="r1",
@@ -140,7 +140,7 @@ def _group(pair: Pair, partition: Partition, start: int, end: int, *, stopped: b
         at = START + second
         pair.applied = at
         committed = 100.0 * (start if stopped else second)
-        look = _look(at, committed, 100.0 * second, owned=float(not stopped))
+        look = look_at(at, committed, 100.0 * second, owned=float(not stopped))
         seen += lags(partition.step(at + 0.01, [pair.source(at), pair.replica(at), look]))
     return seen
 
@@ -154,7 +154,7 @@ def test_the_state_of_a_consumer_group_stands_in_its_record_and_changes_at_once(
     assert "worst is orders/0 with" in first.note
     assert _group(pair, partition, 60, 63, stopped=False)[-1].condition == "ok"
     at = START + 62.4
-    back = lags(partition.step(at + 0.01, [_look(at, 10.0, 6200.0)]))
+    back = lags(partition.step(at + 0.01, [look_at(at, 10.0, 6200.0)]))
     assert [lag.condition for lag in back] == ["rewind"], "less than a second after the report before"
     silent = lags(partition.step(START + 100))
     assert [(lag.status, lag.condition) for lag in silent] == [(LagStatus.UNKNOWN, "unknown")]
@@ -165,7 +165,7 @@ def test_a_group_is_as_bad_as_its_worst_partition() -> None:
     for second in range(30):
         at = START + second
         moved = 100.0 * second
-        _, look = _look(at, 0.0, moved)
+        _, look = look_at(at, 0.0, moved)
         assert isinstance(look, GroupProgress)
         places = ("orders/0", "orders/1")
         both = replace(look, place=places, committed=(moved, 10.0), end=(moved, 90.0), owned=(1.0, 0.0))
@@ -177,7 +177,7 @@ def test_a_group_is_as_bad_as_its_worst_partition() -> None:
     assert group.note.endswith("worst is orders/1 with 80")
 
 
-def _answers(at: float, *roles: str, in_sync: float = nan) -> tuple[float, Record]:
+def answers_of(at: float, *roles: str, in_sync: float = nan) -> tuple[float, Record]:
     record = QuorumAnswers(
         dataset="zk",
         system="zookeeper",
@@ -203,11 +203,11 @@ def test_the_state_of_a_quorum_is_published_when_it_changes_and_every_so_often()
 
     fresh = LagStatus.FRESH
     sound = ("leader", "follower", "follower")
-    assert told(0, _answers(START, *sound, in_sync=3.0)) == [("healthy", 1.0, fresh)]
-    assert told(0.5, _answers(START + 0.5, *sound, in_sync=3.0)) == []
-    assert told(0.6, _answers(START + 0.6, "leader", "follower", in_sync=2.0)) == [("critical", 0.0, fresh)]
-    assert told(1.7, _answers(START + 1.7, "none")) == [("unknown", -2.0, fresh)]
-    assert told(2.0, _answers(START + 2.0, "none", "none")) == [("lost", -2.0, fresh)]
+    assert told(0, answers_of(START, *sound, in_sync=3.0)) == [("healthy", 1.0, fresh)]
+    assert told(0.5, answers_of(START + 0.5, *sound, in_sync=3.0)) == []
+    assert told(0.6, answers_of(START + 0.6, "leader", "follower", in_sync=2.0)) == [("critical", 0.0, fresh)]
+    assert told(1.7, answers_of(START + 1.7, "none")) == [("unknown", -2.0, fresh)]
+    assert told(2.0, answers_of(START + 2.0, "none", "none")) == [("lost", -2.0, fresh)]
     assert told(30.0) == [("unknown", -2.0, LagStatus.UNKNOWN)]
 
 
@@ -217,12 +217,12 @@ def test_who_is_inside_a_quorum_is_published_until_it_falls_silent() -> None:
     def inside(at: float, *answers: tuple[float, Record]) -> list[tuple[str, ...]]:
         return [lag.inside for lag in lags(partition.step(START + at, list(answers)), "quorum")]
 
-    assert inside(0, _answers(START, "leader", "follower", "none", in_sync=2.0)) == [("z1", "z2")]
+    assert inside(0, answers_of(START, "leader", "follower", "none", in_sync=2.0)) == [("z1", "z2")]
     assert inside(30.0) == [()]
 
 
 def test_a_leader_of_an_older_term_is_no_second_leader() -> None:
-    _, answers = _answers(START, "leader", "leader", "follower")
+    _, answers = answers_of(START, "leader", "leader", "follower")
     assert isinstance(answers, QuorumAnswers)
 
     def told(record: QuorumAnswers) -> list[str]:
@@ -233,7 +233,7 @@ def test_a_leader_of_an_older_term_is_no_second_leader() -> None:
 
 
 def test_a_voter_that_takes_no_part_is_told_with_what_its_leader_says_of_it() -> None:
-    _, answers = _answers(START, "leader", "follower", "none", in_sync=2.0)
+    _, answers = answers_of(START, "leader", "follower", "none", in_sync=2.0)
     assert isinstance(answers, QuorumAnswers)
     told = replace(answers, behind=(0.0, 1.0, 812.0), unheard=(0.0, 0.4, 12.4))
     [lag] = lags(Partition().step(START, [(START + 0.002, told)]), "quorum")
@@ -241,7 +241,7 @@ def test_a_voter_that_takes_no_part_is_told_with_what_its_leader_says_of_it() ->
 
 
 def test_looks_and_answers_that_cannot_be_judged_are_rejected() -> None:
-    look, answers = _look(START, 1.0, 2.0)[1], _answers(START, "leader", in_sync=3.0)[1]
+    look, answers = look_at(START, 1.0, 2.0)[1], answers_of(START, "leader", in_sync=3.0)[1]
     assert isinstance(look, GroupProgress)
     assert isinstance(answers, QuorumAnswers)
     wrong: list[Record] = [

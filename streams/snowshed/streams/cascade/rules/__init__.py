@@ -13,6 +13,7 @@ from snowshed.streams.cascade.rules import (
     blindness,
     capacity_loss,
     cascade,
+    clocks,
     consistency,
     consumer_group,
     gray_failure,
@@ -54,4 +55,5 @@ RULES: Mapping[IncidentKind, Rule] = {
     IncidentKind.CASCADE: Rule(cascade.RULE, cascade.judge, cascade.ending),
     IncidentKind.OVERLOAD: Rule(overload.RULE, overload.judge, overload.ending),
     IncidentKind.DETECTOR: Rule(blindness.RULE, blindness.judge, blindness.ending),
+    IncidentKind.CLOCK: Rule(clocks.RULE, clocks.judge, clocks.ending),
 }

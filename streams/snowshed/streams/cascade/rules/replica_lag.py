@@ -101,6 +101,8 @@ def _summary(server: LagView) -> str:
     if lag.status is LagStatus.BEHIND:
         reach = "" if isnan(lag.high) else f" and at most {lag.high:.1f} s"
         return f"Replica {lag.replica} of {lag.dataset} is at least {lag.low:.1f} s{reach} behind its source."
+    lost = f" {lag.note}." if lag.note and not lag.condition else ""
     return (
         f"Nobody knows how far replica {lag.replica} of {lag.dataset} is behind: its markers stopped or prove nothing."
+        f"{lost}"
     )

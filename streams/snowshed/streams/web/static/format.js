@@ -97,6 +97,7 @@ const KIND = {
   quorum: "Quorum",
   divided: "Divided data",
   detector: "Detector",
+  clock: "Clocks off",
 };
 
 export const incidentKind = (kind) => KIND[kind] ?? kind;

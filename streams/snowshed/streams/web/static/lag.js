@@ -39,7 +39,7 @@ function update(row, lag) {
 // What readers see, what a group or quorum says of itself, and what is left of the error budget.
 function beyond(lag) {
   return [
-    lag.condition && [lag.condition, lag.note].filter(Boolean).join(": "),
+    [lag.condition, lag.note].filter(Boolean).join(": "),
     known(lag.tolerates) && `bears ${plural(lag.tolerates, "more failure")}`,
     known(lag.t99) && `99 % of writes visible after ${duration(lag.t99)}`,
     known(lag.stale_share) && `${percent(lag.stale_share)} of reads miss a write ${duration(lag.stale_age)} old`,

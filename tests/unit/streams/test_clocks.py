@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snowshed.streams.lag.clocks import Clock, observe, offset
+from snowshed.streams.clocks import Clock, observe, offset
 from snowshed.streams.policy import LagPolicy
 
 POLICY = LagPolicy()
