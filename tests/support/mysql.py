@@ -98,6 +98,11 @@ class MySqlPair(SqlPair):
     _owner = "root"
     _by_ids = "MASTER_AUTO_POSITION = 1"
 
+    def url(self, number: int, credentials: str = "root") -> str:
+        """The address; a password goes through TLS, for the server asks for one that is not sent in clear."""
+        secret = f"/?ssl_ca={self._data(number)}/ca.pem" if ":" in credentials else ""
+        return f"{super().url(number, credentials)}{secret}"
+
     def _install_both(self) -> None:
         if platform.machine() != "x86_64":
             raise ServerUnavailable(
