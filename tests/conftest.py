@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from tests.support.kafka import describe_choice, open_test_broker
 from tests.support.mariadb import MariaDbPair
+from tests.support.mysql import MySqlPair
 from tests.support.postgres import PostgresPair
 from tests.support.redis import RedisPair
 
@@ -81,6 +82,13 @@ def postgres_pair() -> Generator[PostgresPair]:
 def mariadb_pair() -> Generator[MariaDbPair]:
     """A MariaDB primary and its replica."""
     with MariaDbPair() as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def mysql_pair() -> Generator[MySqlPair]:
+    """A MySQL 8 primary and its replica."""
+    with MySqlPair() as pair:
         yield pair
 
 

@@ -9,8 +9,8 @@ import sys
 import venv
 from pathlib import Path
 
-from snowshed.streams.broker.jars import cache_root
 from snowshed.streams.broker.java import Java
+from snowshed.streams.broker.maven import cache_root
 
 __all__ = ["HERE", "base_python", "kafka_streams_classpath", "quix_python"]
 

@@ -2,9 +2,10 @@
 
 from .choose import BrokerSettings, Kind, candidates
 from .container import KAFKA_IMAGE, ContainerKafka
-from .jars import KAFKA_VERSION, Progress, ensure_jars
+from .jars import KAFKA_VERSION, ensure_jars
 from .java import Java, find_java
 from .local import LocalKafka
+from .maven import Download, Progress, ensure_download
 from .opening import Broker, open_broker
 from .ports import free_ports
 from .readiness import wait_ready
@@ -15,11 +16,13 @@ __all__ = [
     "Broker",
     "BrokerSettings",
     "ContainerKafka",
+    "Download",
     "Java",
     "Kind",
     "LocalKafka",
     "Progress",
     "candidates",
+    "ensure_download",
     "ensure_jars",
     "find_java",
     "free_ports",

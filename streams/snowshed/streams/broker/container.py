@@ -9,7 +9,8 @@ from typing import Self
 from snowshed.schemas.errors import BrokerUnavailable
 
 from .docker_engine import Container, Engine, connect, engine_errors
-from .jars import KAFKA_VERSION, Progress, silent
+from .jars import KAFKA_VERSION
+from .maven import Progress, silent
 from .node import CLUSTER_ID, as_environment, container_listeners, single_node
 from .ports import LOOPBACK, free_ports
 from .readiness import wait_ready

@@ -13,9 +13,10 @@ from typing import IO, Self
 from snowshed.schemas.errors import BrokerUnavailable
 
 from . import ownership
-from .jars import KAFKA_VERSION, Progress, ensure_jars, silent
+from .jars import KAFKA_VERSION, ensure_jars
 from .java import Java, find_java
 from .jvm import ending_with_parent, java_command
+from .maven import Progress, silent
 from .node import CLUSTER_ID, as_properties, loopback_listeners, single_node
 from .package_data import package_data
 from .ports import LOOPBACK, free_ports, is_free

@@ -10,8 +10,9 @@ from snowshed.schemas.errors import BrokerUnavailable
 
 from .choose import BrokerSettings, Kind, candidates, none_available
 from .container import KAFKA_IMAGE, ContainerKafka
-from .jars import KAFKA_VERSION, Progress, silent
+from .jars import KAFKA_VERSION
 from .local import LocalKafka
+from .maven import Progress, silent
 from .readiness import wait_ready
 
 __all__ = ["Broker", "Opener", "open_broker", "open_first"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowshed.producers.collectors.postgres.deltas import Counters, Snapshot, StatementKey, deltas, rank
+from snowshed.producers.collectors.statements.deltas import Counters, Snapshot, StatementKey, deltas, rank
 
 _KEYS = st.builds(StatementKey, st.sampled_from(["shop", "billing"]), st.integers(-3, 3))
 _GROWTH = st.dictionaries(_KEYS, st.builds(Counters, st.integers(0, 1000), st.integers(0, 1000).map(float)))

@@ -11,7 +11,6 @@ from snowshed.producers.collectors.etcd import Etcd, EtcdTarget
 from snowshed.producers.collectors.kafka_groups import GroupTarget
 from snowshed.producers.collectors.kraft import KRaftTarget
 from snowshed.producers.collectors.mysql import mysql_collectors
-from snowshed.producers.collectors.mysql.applier import applier_state
 from snowshed.producers.collectors.redis import redis_collectors
 from snowshed.producers.collectors.redis.replica_key import applied, link
 from snowshed.producers.collectors.servers import RowPeriods, Servers
@@ -153,14 +152,6 @@ def test_an_option_that_cannot_be_read_ends_the_command_before_anything_runs(opt
     result = CliRunner().invoke(build_app(words), words)
     assert result.exit_code != 0
     assert "name" in result.output
-
-
-def test_the_state_of_an_applier_is_that_of_its_worst_channel_by_either_name() -> None:
-    good = {"Replica_IO_Running": "Yes", "Replica_SQL_Running": "Yes", "Last_SQL_Error": ""}
-    bad = {"Slave_IO_Running": "Yes", "Slave_SQL_Running": "No", "Last_SQL_Error": "duplicate key"}
-    assert applier_state([good]) == ("yes", "yes", "")
-    assert applier_state([good, bad]) == ("yes", "no", "duplicate key")
-    assert applier_state([]) == ("absent", "absent", "")
 
 
 def test_redis_tells_its_link_and_how_far_it_has_come_by_its_role() -> None:

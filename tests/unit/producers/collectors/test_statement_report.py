@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from snowshed.producers.collectors.base import CallTiming
-from snowshed.producers.collectors.postgres.deltas import Counters, Ranking, StatementKey
-from snowshed.producers.collectors.postgres.statement_report import (
+from snowshed.producers.collectors.statements.deltas import Counters, Ranking, StatementKey
+from snowshed.producers.collectors.statements.report import (
     OTHER,
     Statement,
     call_timings,

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.schemas.errors import BrokerUnavailable
-from snowshed.streams.broker.jars import KAFKA_VERSION, cache_root, ensure_jars, parse_manifest, verify_jars
+from snowshed.streams.broker.jars import KAFKA_VERSION, ensure_jars
 from snowshed.streams.broker.java import Java
+from snowshed.streams.broker.maven import cache_root, parse_manifest, verify_jars
 from snowshed.streams.broker.package_data import package_data
 
 _JAVA = Java(Path("/opt/java/bin/java"), 17, "test")

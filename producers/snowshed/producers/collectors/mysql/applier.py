@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from math import isnan
 
 from snowshed.producers._log import ForkSafeLog
 from snowshed.producers.collectors.base import Clock, Reading
+from snowshed.producers.collectors.mysql.applier_state import (
+    CHANNELS,
+    UNKNOWN,
+    ApplierState,
+    Backlog,
+    backlog,
+    mariadb_state,
+    mysql_state,
+)
 from snowshed.producers.collectors.mysql.session import QueryFailed, Session
 from snowshed.schemas.errors import ConfigurationError
 
-__all__ = ["Applier", "ApplierState", "applier_state"]
+__all__ = ["Applier"]
 
 _log = ForkSafeLog()
 
 _NO_PRIVILEGE = frozenset({1227, 1142})
-
-
-class ApplierState(NamedTuple):
-    """What a replica says of its two threads."""
-
-    receiving: str
-    applying: str
-    error: str
-    """Why one of them stopped; empty if none did."""
-
-
-def applier_state(rows: Iterable[Mapping[str, Any]]) -> ApplierState:
-    """The state in the rows of SHOW REPLICA STATUS, of several channels the worst; `absent` without any row.
-
-    MySQL calls the columns Replica_…, MariaDB and older servers Slave_….
-    """
-    states = [
-        ApplierState(
-            str(_either(row, "Replica_IO_Running", "Slave_IO_Running")).lower(),
-            str(_either(row, "Replica_SQL_Running", "Slave_SQL_Running")).lower(),
-            str(row.get("Last_SQL_Error") or row.get("Last_IO_Error") or ""),
-        )
-        for row in rows
-    ]
-    return min(states, key=lambda state: (state.applying == "yes", state.receiving == "yes")) if states else _ABSENT
-
-
-_ABSENT = ApplierState("absent", "absent", "")
 
 
 class Applier:
@@ -71,9 +52,11 @@ class Applier:
             ConfigurationError: the user may not ask; the message has the statement to run.
         """
         del clock
-        state = applier_state(self._ask())
+        state, waiting = self._ask()
         if state != self._state:
-            _log.info("applier_changed", dataset=self._dataset, replica=self._replica, **state._asdict())
+            _log.info(
+                "applier_changed", dataset=self._dataset, replica=self._replica, **state._asdict(), **_told(waiting)
+            )
         self._state = state
         return []
 
@@ -81,16 +64,20 @@ class Applier:
         """Give up the connection."""
         self._session.close()
 
-    def _ask(self) -> list[Mapping[str, Any]]:
+    def _ask(self) -> tuple[ApplierState, Backlog]:
         try:
             self._session.open()
-            return self._session.table("SHOW ALL SLAVES STATUS" if self._session.mariadb else "SHOW REPLICA STATUS")
+            if self._session.mariadb:
+                return mariadb_state(self._session.table("SHOW ALL SLAVES STATUS")), UNKNOWN
+            channels = self._session.table(CHANNELS)
+            return mysql_state(channels), backlog(channels)
         except QueryFailed as error:
             if error.code in _NO_PRIVILEGE:
-                privilege = "SLAVE MONITOR" if self._session.mariadb else "REPLICATION CLIENT"
-                raise ConfigurationError(f"{error}. Run: GRANT {privilege} ON *.* TO <the agent's user>;") from None
+                privilege = "SLAVE MONITOR ON *.*" if self._session.mariadb else "SELECT ON performance_schema.*"
+                raise ConfigurationError(f"{error}. Run: GRANT {privilege} TO <the agent's user>;") from None
             raise
 
 
-def _either(row: Mapping[str, Any], name: str, older: str) -> Any:
-    return row.get(name, row.get(older, "unknown"))
+def _told(waiting: Backlog) -> dict[str, float]:
+    """What is known of it, for the log."""
+    return {f"waiting_{name}": round(value, 3) for name, value in waiting._asdict().items() if not isnan(value)}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from snowshed.producers.collectors.base import Clock, Reading, RowWritten
-from snowshed.producers.collectors.mysql.gtid import transactions
 from snowshed.producers.collectors.mysql.session import QueryFailed, Session
-from snowshed.producers.collectors.position import SourcePosition
+from snowshed.producers.collectors.mysql.source_log import SourceLog
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.schemas.records import PositionUnit
 
@@ -43,12 +42,12 @@ class SourceRow:
         dataset: names the row.
         source: name of the source.
         writer: the node whose clock stamps the row.
-        position: told how far the source's log has come.
+        log: told what the source has committed.
         period: seconds between two rows.
     """
 
     def __init__(
-        self, session: Session, *, dataset: str, source: str, writer: str, position: SourcePosition, period: float
+        self, session: Session, *, dataset: str, source: str, writer: str, log: SourceLog, period: float
     ) -> None:
         self.name = f"mysql heartbeat row of {dataset}"
         self.period = period
@@ -56,7 +55,7 @@ class SourceRow:
         self._dataset = dataset
         self._source = source
         self._writer = writer
-        self._position = position
+        self._log = log
 
     def collect(self, clock: Clock) -> Iterable[Reading]:
         """Write the row, creating its table first if there is none.
@@ -82,7 +81,7 @@ class SourceRow:
         written_at = clock.wall()
         values = (written_at, self._writer, self.period)
         self._session.query(_WRITE, (self._dataset, *values, *values))
-        position = "@@gtid_binlog_pos" if self._session.mariadb else "@@gtid_executed"
+        position = "@@GLOBAL.gtid_binlog_pos" if self._session.mariadb else "@@GLOBAL.gtid_executed"
         [(version, gtids)] = self._session.query(_WRITTEN.format(position=position), (self._dataset,))
         return RowWritten(
             dataset=self._dataset,
@@ -91,7 +90,7 @@ class SourceRow:
             version=version,
             written_at=written_at,
             row_period=self.period,
-            position=self._position.learn(transactions(gtids)),
+            position=self._log.learn(gtids),
             unit=PositionUnit.TRANSACTIONS,
         )
 

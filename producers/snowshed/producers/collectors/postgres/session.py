@@ -10,12 +10,10 @@ from threading import Lock, Timer
 from typing import Any
 
 from snowshed.producers.collectors.postgres.dsn import redact
+from snowshed.producers.collectors.statements.own import marked
 from snowshed.schemas.errors import ConfigurationError, ServerUnavailable
 
-__all__ = ["OWN_MARK", "QueryFailed", "Session"]
-
-OWN_MARK = "/* snowshed */"
-"""Stands in every statement of a session, after the first word because the server's statistics drop what leads."""
+__all__ = ["QueryFailed", "Session"]
 
 _TIMEOUT = 3.0
 _CONNECTION = {
@@ -119,7 +117,7 @@ class Session:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            return self._execute(_marked(statement), parameters)
+            return self._execute(marked(statement).encode(), parameters)
         except Error as error:
             if self._connection is None or self._connection.broken or error.sqlstate is None:
                 self._drop()
@@ -133,7 +131,7 @@ class Session:
         with ExitStack() as undo:
             undo.callback(connection.close)
             with _severed_after(connection.fileno(), self._timeout):
-                connection.execute(_marked(_APPLY), (list(self._settings), list(self._settings.values())))
+                connection.execute(marked(_APPLY).encode(), (list(self._settings), list(self._settings.values())))
             undo.pop_all()
         return connection
 
@@ -153,11 +151,6 @@ class Session:
             secret = self._parameters.get(name)
             text = text.replace(str(secret), "***") if secret else text
         return f"{self._server}: {text}"
-
-
-def _marked(statement: str) -> bytes:
-    verb, space, rest = statement.partition(" ")
-    return f"{verb}{space}{OWN_MARK if rest else ''}{space}{rest}".encode()
 
 
 @contextmanager

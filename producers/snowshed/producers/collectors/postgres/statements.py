@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from snowshed.producers._log import ForkSafeLog
-from snowshed.producers.collectors.base import CallTiming, CallTimings, Clock, Reading
-from snowshed.producers.collectors.postgres.deltas import (
-    Counters,
-    Snapshot,
-    StatementKey,
-    deltas,
-    rank,
-)
-from snowshed.producers.collectors.postgres.session import OWN_MARK, QueryFailed, Session
-from snowshed.producers.collectors.postgres.statement_report import Statement, call_timings, describe
+from snowshed.producers.collectors.base import Clock, Reading
+from snowshed.producers.collectors.postgres.session import QueryFailed, Session
+from snowshed.producers.collectors.statements.counts import StatementCounts
+from snowshed.producers.collectors.statements.deltas import Counters, Snapshot, StatementKey
+from snowshed.producers.collectors.statements.own import OWN_MARK
+from snowshed.producers.collectors.statements.report import Statement, describe
 from snowshed.schemas.errors import ConfigurationError
 
 __all__ = ["Statements"]
@@ -34,20 +31,12 @@ SELECT DISTINCT ON (s.queryid) s.queryid, s.query
 FROM {schema}.pg_stat_statements(true) s
 WHERE s.queryid = ANY(%s) AND s.query IS NOT NULL
   AND s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"""
-_KNOWN_AT_MOST = 10_000
 _OLDEST = [1, 9]
 _NOT_LOADED = "55000"
-_LONGEST_GAP = 3.0
-"""Polls; what was counted over a longer gap cannot be said to have happened now."""
 
 
 class Statements:
-    """Reports each statement's calls with their mean duration, the `limit` most expensive ones separately.
-
-    The server keeps sums, so all calls of a statement between two polls share one latency: their spread is lost, and a
-    quantile over a window sees a statement's mean instead of its slowest call. The others are summed by caller as
-    operation OTHER, so that a caller's total stays whole. Left out are statements inside functions, which no
-    caller sent, and the agent's own.
+    """Reports statements by role, but for those inside functions, which no caller sent.
 
     Args:
         session: a connection to the primary.
@@ -61,11 +50,8 @@ class Statements:
         self.period = period
         self._session = session
         self._dataset = dataset
-        self._limit = limit
+        self._counts = StatementCounts(dataset=dataset, limit=limit, period=period, described=self._described)
         self._schema = ""
-        self._before: Snapshot | None = None
-        self._known: dict[int, Statement] = {}
-        self._own: set[int] = set()
         self._warned = False
 
     def collect(self, clock: Clock) -> Iterable[Reading]:
@@ -75,15 +61,7 @@ class Statements:
             ServerUnavailable: the server does not answer.
             ConfigurationError: the extension is missing, too old or not loaded; the message has what to run.
         """
-        before, after = self._before, self._snapshot(clock)
-        self._before = after
-        if before is None or after.monotonic - before.monotonic > _LONGEST_GAP * self.period:
-            return []
-        calls = self._calls(deltas(before, after))
-        if not calls:
-            return []
-        window = after.monotonic - before.monotonic
-        return [CallTimings(callee=self._dataset, window_start=after.wall - window, window=window, calls=calls)]
+        return self._counts.since(self._snapshot(clock))
 
     def close(self) -> None:
         """Give up the connection."""
@@ -108,21 +86,10 @@ class Statements:
         reset_at = rows[0][-1] if rows else None
         return Snapshot(clock.wall(), clock.monotonic(), reset_at, counters, partial=hidden > 0)
 
-    def _calls(self, grown: Mapping[StatementKey, Counters]) -> tuple[CallTiming, ...]:
-        ranking = rank(grown, without=self._own, limit=self._limit)
-        self._describe({key.queryid for key, _ in ranking.top} - self._known.keys())
-        return call_timings(ranking, self._known, without=self._own)
-
-    def _describe(self, queryids: set[int]) -> None:
-        """Learn what statements do; the server reads all texts from disk for it, so only for those not yet known."""
-        if not queryids:
-            return
-        if len(self._known) > _KNOWN_AT_MOST:
-            self._known.clear()
-        for queryid, text in self._session.query(_TEXTS.format(schema=self._schema), (list(queryids),)):
-            if OWN_MARK in text:
-                self._own.add(queryid)
-            self._known[queryid] = describe(text)
+    def _described(self, queryids: AbstractSet[int]) -> dict[int, Statement | None]:
+        """What statements are; the server reads all texts from disk for it."""
+        rows = self._session.query(_TEXTS.format(schema=self._schema), (list(queryids),))
+        return {queryid: None if OWN_MARK in text else describe(text) for queryid, text in rows}
 
     def _found_extension(self) -> str:
         rows = self._session.query(_EXTENSION)

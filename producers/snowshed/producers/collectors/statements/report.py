@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from snowshed.producers.collectors.base import CallTiming
-from snowshed.producers.collectors.postgres.deltas import Counters, Ranking, StatementKey
+from snowshed.producers.collectors.statements.deltas import Counters, Ranking, StatementKey
 from snowshed.producers.instrument.fingerprint import fingerprint, statement_kind
 
 __all__ = ["OTHER", "Statement", "call_timings", "describe"]
@@ -39,10 +39,10 @@ def call_timings(
     for key, delta, statement in _labelled(ranking, known):
         if key.queryid not in without:
             mean = delta.seconds / delta.calls
-            latencies.setdefault((key.role, statement), []).append((mean, delta.calls))
+            latencies.setdefault((key.caller, statement), []).append((mean, delta.calls))
     return tuple(
-        CallTiming(caller=role, operation=operation, statement=print_, latencies=tuple(means))
-        for (role, (operation, print_)), means in latencies.items()
+        CallTiming(caller=caller, operation=operation, statement=print_, latencies=tuple(means))
+        for (caller, (operation, print_)), means in latencies.items()
     )
 
 

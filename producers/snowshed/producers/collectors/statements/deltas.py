@@ -10,9 +10,9 @@ __all__ = ["Counters", "Ranking", "Snapshot", "StatementKey", "deltas", "rank"]
 
 
 class StatementKey(NamedTuple):
-    """What `pg_stat_statements` counts separately."""
+    """What a server counts separately."""
 
-    role: str
+    caller: str
     queryid: int
 
 
