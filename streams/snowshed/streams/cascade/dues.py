@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from snowshed.streams.cascade.making import maker
 from snowshed.streams.cascade.rows import Rows
 
 __all__ = ["NOTHING", "Addition", "Dues", "additions", "summed"]
@@ -38,6 +39,7 @@ class Dues(NamedTuple):
 
 
 NOTHING = Dues()
+_dues = maker(Dues)
 
 
 Addition = tuple[float, float, float, float, float]
@@ -66,10 +68,13 @@ def additions(rows: Rows) -> Iterator[Addition]:
 def summed(held: Dues, more: Addition, *, lost: bool) -> Dues:
     """The sums with one more window, whose calls may have been lost on their way."""
     kept, failed, chance, waited, usual = more
-    return Dues(
-        kept * held.failed + failed,
-        kept * held.lost + (failed if lost else 0.0),
-        kept * held.chance + chance,
-        kept * held.waited + waited,
-        kept * held.usual + usual,
+    has_failed, has_lost, has_chance, has_waited, had_usual = held
+    return _dues(
+        (
+            kept * has_failed + failed,
+            kept * has_lost + (failed if lost else 0.0),
+            kept * has_chance + chance,
+            kept * has_waited + waited,
+            kept * had_usual + usual,
+        )
     )

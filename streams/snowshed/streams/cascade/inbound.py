@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from snowshed.streams.cascade.views import EdgeView
 
-__all__ = ["Inbound", "inbound", "remembered"]
+__all__ = ["Inbound", "inbound", "remembered", "renewed"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +17,8 @@ class Inbound:
     callee: str
     edges: tuple[EdgeView, ...]
     """At least one, by name."""
+    callers: tuple[str, ...]
+    """Of each edge."""
     oldest: float
     """When the one that has been silent longest was last observed."""
 
@@ -32,8 +34,14 @@ def inbound(callee: str, edges: Iterable[EdgeView], held: Inbound | None = None)
     found = {edge.window.caller: edge for edge in before}
     found |= {edge.window.caller: edge for edge in edges}
     # A dict keeps the order of what it replaces, so that only a new caller disturbs it.
-    ordered = found.values() if len(found) == len(before) else sorted(found.values(), key=_name)
-    return Inbound(callee, tuple(ordered), min([edge.observed_at for edge in ordered]))
+    ordered = tuple(found.values() if len(found) == len(before) else sorted(found.values(), key=_name))
+    callers = tuple([edge.window.caller for edge in ordered])
+    return Inbound(callee, ordered, callers, min([edge.observed_at for edge in ordered]))
+
+
+def renewed(held: Inbound, edges: tuple[EdgeView, ...], now: float) -> Inbound:
+    """The same edges in the same order, all observed now: what is most often so costs a tenth of `inbound`."""
+    return Inbound(held.callee, edges, held.callers, now)
 
 
 def remembered(held: Inbound, now: float, age: float) -> Inbound | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
 
 from snowshed.schemas.records import EdgeObservations, IncidentKind, Lag, Liveness, NodeHealth
 from snowshed.streams.cascade.board import DomainState
 from snowshed.streams.cascade.cases import Case
-from snowshed.streams.cascade.inbound import Inbound, inbound, remembered
+from snowshed.streams.cascade.inbound import Inbound, inbound, remembered, renewed
 from snowshed.streams.cascade.observations import Observation, Place
-from snowshed.streams.cascade.rows import Report, cut_off, of_record, singly
+from snowshed.streams.cascade.rows import cut_off, of_record, singly
 from snowshed.streams.cascade.rules import node_failed
 from snowshed.streams.cascade.sight import Missing, Sight, late, left_out, lost, missed
 from snowshed.streams.cascade.standing import Standing, season_of, stood, unseen
@@ -84,42 +86,63 @@ def _watch(
     current: dict[str, DomainState], record: EdgeObservations, place: Place, policy: Policy
 ) -> dict[str, list[EdgeView]]:
     """Put the windows of an observation into `current`; the edges that they are of, by callee, in their order."""
-    reported, rows, reports = Reported(record.domain, record.observed_at, place), of_record(record), singly(record)
+    reported, rows = Reported(record.domain, record.observed_at, place), of_record(record)
+    windows, usual = singly(record)
+    callers, callees = [window.caller for window in windows], [window.callee for window in windows]
     seen: dict[str, list[EdgeView]] = {}
-    nodes = cut_off(record)
-    for run in _runs(reports):
-        part = reports[run]
-        found: dict[str, list[EdgeView]] = {}
-        for row, edge in enumerate(watched(reported, rows.part(run), part, _held(current, part), policy), run.start):
-            cut = nodes.get(row)
-            found.setdefault(edge.window.callee, []).append(edge._replace(cut_nodes=cut) if cut else edge)
-        for callee, edges in found.items():
-            new = inbound(callee, edges, _inbound(current, callee))
+    for run in _runs(callers, callees):
+        groups = list(_groups(current, callers, callees, run))
+        held = [edge for group in groups for edge in group.held]
+        edges = watched(reported, rows.part(run), (windows[run], usual[run]), held, policy)
+        for row, cut in cut_off(record).items():
+            if run.start <= row < run.stop:
+                edges[row - run.start] = edges[row - run.start]._replace(cut_nodes=cut)
+        for group in groups:
+            part = edges[group.rows.start - run.start : group.rows.stop - run.start]
+            if group.whole is not None:
+                new = renewed(group.whole, tuple(part), record.observed_at)
+            else:
+                new = inbound(group.callee, part, _inbound(current, group.callee))
             current[new.key] = new
-            seen.setdefault(callee, []).extend(edges)
+            seen.setdefault(group.callee, []).extend(part)
     return seen
 
 
-def _runs(reports: Sequence[Report]) -> Iterator[slice]:
+def _runs(callers: Sequence[str], callees: Sequence[str]) -> Iterator[slice]:
     """The rows in runs in which no edge is twice: one, unless a record has several windows of an edge."""
+    pairs = list(zip(callers, callees, strict=True))
     begun, met = 0, set[tuple[str, str]]()
-    for row, (window, _) in enumerate(reports):
-        pair = window[:2]
+    for row, pair in enumerate(pairs) if len({*pairs}) < len(pairs) else ():
         if pair in met:
             yield slice(begun, row)
             begun = row
             met.clear()
         met.add(pair)
-    yield slice(begun, len(reports))
+    yield slice(begun, len(pairs))
 
 
-def _held(current: Mapping[str, DomainState], reports: Sequence[Report]) -> list[EdgeView | None]:
-    """What is remembered of the edge of each row."""
-    known: dict[str, Mapping[str, EdgeView]] = {}
-    for callee in {window.callee for window, _ in reports}:
-        found = _inbound(current, callee)
-        known[callee] = {edge.window.caller: edge for edge in found.edges} if found is not None else {}
-    return [known[window.callee].get(window.caller) for window, _ in reports]
+class _Group(NamedTuple):
+    """Rows beside each other that are of one callee."""
+
+    callee: str
+    rows: slice
+    held: Sequence[EdgeView | None]
+    """What is remembered of the edge of each."""
+    whole: Inbound | None
+    """What is remembered of the callee, where the rows are all of its edges in their order."""
+
+
+def _groups(
+    current: Mapping[str, DomainState], callers: Sequence[str], callees: Sequence[str], run: slice
+) -> Iterator[_Group]:
+    for callee, places in groupby(range(run.start, run.stop), key=callees.__getitem__):
+        found = list(places)
+        rows, known = slice(found[0], found[-1] + 1), _inbound(current, callee)
+        if known is not None and known.callers == tuple(callers[rows]):
+            yield _Group(callee, rows, known.edges, known)
+        else:
+            edges = dict(zip(known.callers, known.edges, strict=True)) if known is not None else {}
+            yield _Group(callee, rows, [edges.get(caller) for caller in callers[rows]], None)
 
 
 def _inbound(current: Mapping[str, DomainState], callee: str) -> Inbound | None:
@@ -152,21 +175,22 @@ def _miss(
 def _stand(
     current: dict[str, DomainState], seen: dict[str, list[EdgeView]], alarmed: Container[str], policy: Policy
 ) -> None:
-    callers = {
-        edge.window.caller: value
-        for edges in seen.values()
-        for edge in edges
-        if isinstance(value := current.get(f"service/{edge.window.caller}"), Standing)
-    }
+    def caller(name: str) -> Standing | None:
+        found = current.get(f"service/{name}")
+        return found if isinstance(found, Standing) else None
+
+    new: dict[str, DomainState] = {}
     for service, edges in seen.items():
         found, known = current.get(f"service/{service}"), current.get(f"season/{service}")
         held, season = found if isinstance(found, Standing) else None, known if isinstance(known, Season) else None
         sight = current.get(f"sight/{service}")
         if held is not None and isinstance(sight, Sight) and sight.blind_since:
-            current[held.key] = unseen(held, edges, policy)
+            new[held.key] = unseen(held, edges, policy)
             continue
-        new = stood(held, edges, callers, policy, frozen=edges[0].domain in alarmed, season=season)
-        current[new.key] = new
-        learned = season_of(season, held, new, policy.change.season_windows)
+        after = stood(held, edges, caller, policy, frozen=edges[0].domain in alarmed, season=season)
+        new[after.key] = after
+        learned = season_of(season, held, after, policy.change.season_windows)
         if learned is not None:
-            current[learned.key] = learned
+            new[learned.key] = learned
+    # Only now, for what a service is asked rests on how its callers stood before.
+    current |= new

@@ -8,27 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import starmap
+from itertools import repeat
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snowshed.schemas.records import EdgeObservations
+from snowshed.streams.cascade.making import maker
 from snowshed.streams.edges.baseline import Baseline
 from snowshed.streams.edges.window import EdgeWindow
 
-__all__ = ["Bools", "Floats", "Report", "Rows", "columns", "cut_off", "of_record", "singly"]
+__all__ = ["Bools", "Floats", "Rows", "Singles", "columns", "cut_off", "of_record", "singly"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-Report = tuple[EdgeWindow, Baseline]
-"""One row by itself: a window, and what is usual on its edge."""
+Singles = tuple[list[EdgeWindow], list[Baseline]]
+"""Rows one by one: their windows, and what is usual on the edge of each."""
 
 _NUMBERS = EdgeWindow._fields[2:]
 _USUAL = {"first_rate": "base_first_rate", "ok_ratio": "base_ok_ratio", "p90": "base_p90"}
 """Columns of the record by their names in a baseline."""
+_window, _baseline = maker(EdgeWindow), maker(Baseline)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,13 +79,14 @@ def of_record(record: EdgeObservations) -> Rows:
     )
 
 
-def singly(record: EdgeObservations) -> list[Report]:
+def singly(record: EdgeObservations) -> Singles:
     """The rows of an observation one by one."""
     strings = record.strings
     ends = [[strings[int(index)] for index in column] for column in (record.caller, record.callee)]
-    windows = map(EdgeWindow._make, zip(*ends, *_columns(record), strict=True))
-    usual = starmap(Baseline, zip(*(getattr(record, column) for column in _USUAL.values()), strict=True))
-    return list(zip(windows, usual, strict=True))
+    usual = (getattr(record, column) for column in _USUAL.values())
+    unweighted = repeat(0.0, len(record.span))  # a record does not tell how much was learned
+    windows = list(map(_window, zip(*ends, *_columns(record), strict=True)))
+    return windows, list(map(_baseline, zip(*usual, unweighted, strict=True)))
 
 
 def cut_off(record: EdgeObservations) -> Mapping[int, tuple[tuple[str, float], ...]]:

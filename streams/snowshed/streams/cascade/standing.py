@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan, nan, sqrt
-from operator import add
 
+from snowshed.streams.cascade.measuring import joined, measured
 from snowshed.streams.cascade.observations import Place
-from snowshed.streams.cascade.rows import columns
 from snowshed.streams.cascade.views import EdgeView, queues
 from snowshed.streams.policy import ChangePolicy, Policy
 from snowshed.streams.stability.change import Cusum, summed
@@ -106,7 +105,7 @@ class Standing:
 def stood(
     held: Standing | None,
     edges: Sequence[EdgeView],
-    callers: Mapping[str, Standing],
+    caller: Callable[[str], Standing | None],
     policy: Policy,
     *,
     frozen: bool,
@@ -117,7 +116,7 @@ def stood(
     Args:
         held: the standing so far.
         edges: the edges with their newest windows.
-        callers: standings of those callers that are called themselves.
+        caller: the standing of a caller that is called itself.
         policy: the thresholds.
         frozen: whether something is wrong in the domain, so that nothing may be learned.
         season: its usual week, where one has been learned.
@@ -126,22 +125,20 @@ def stood(
     held = held or Standing(
         service=edge.window.callee, domain=edge.domain, observed_at=edge.observed_at, place=edge.place
     )
-    window = _joined(held.open, _measured(edges))
-    held = replace(
-        held,
-        observed_at=edge.observed_at,
-        place=edge.place,
-        in_flight=_in_flight(held, edges, policy),
-        anomalous_since=(held.anomalous_since or edge.observed_at) if _is_bad(edges, policy) else 0.0,
-    )
+    window = joined(held.open, measured(edges))
     if window.span < _WHOLE:
-        return replace(held, open=window)
+        return replace(
+            held,
+            observed_at=edge.observed_at,
+            place=edge.place,
+            in_flight=_in_flight(held, edges, policy),
+            anomalous_since=_anomalous_since(held, edges, policy),
+            open=window,
+        )
     sound = not frozen and not any(one.overloaded.windows or one.amplified.windows for one in edges)
     moved = factor(season, held.learned_at, edge.observed_at)
-    asked = _asked(window, held, edges, callers, policy)
-    return _judged(
-        held, asked, policy, moved=moved, sound=sound, queued=any(queues(one, policy.overload) for one in edges)
-    )
+    asked = _asked(window, held, edges, caller, policy)
+    return _judged(held, asked, edges, policy, moved=moved, sound=sound)
 
 
 def unseen(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> Standing:
@@ -152,7 +149,7 @@ def unseen(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> Standin
         observed_at=edge.observed_at,
         place=edge.place,
         in_flight=_in_flight(held, edges, policy),
-        anomalous_since=(held.anomalous_since or edge.observed_at) if _is_bad(edges, policy) else 0.0,
+        anomalous_since=_anomalous_since(held, edges, policy),
         open=None,
         inflow=nan,
         throughput=nan,
@@ -166,11 +163,15 @@ def season_of(season: Season | None, before: Standing | None, after: Standing, l
     return noted(season or Season(after.service), before.hour.hour, before.hour.total / before.hour.windows)
 
 
-def _is_bad(edges: Sequence[EdgeView], policy: Policy) -> bool:
-    return any(one.overloaded.lasts(policy.overload.hold) or one.amplified.lasts(policy.retry.hold) for one in edges)
+def _anomalous_since(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> float:
+    overload, retry = policy.overload.hold, policy.retry.hold
+    bad = any(one.overloaded.lasts(overload) or one.amplified.lasts(retry) for one in edges)
+    return (held.anomalous_since or edges[0].observed_at) if bad else 0.0
 
 
-def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, sound: bool, queued: bool) -> Standing:
+def _judged(
+    held: Standing, window: Measured, edges: Sequence[EdgeView], policy: Policy, *, moved: float, sound: bool
+) -> Standing:
     limits = policy.change
     first, completions = window.first / window.span, window.completions / window.span
     usual = Usual(
@@ -184,9 +185,12 @@ def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, s
     course, judgement = judge(held.course, window, usual, policy.metastable)
     steady = min(completions, held.throughput)
     higher = steady > held.peak or (isnan(held.peak) and not isnan(steady))
-    return replace(
-        held,
-        open=None,
+    # Written out, because dataclasses.replace takes three times as long and this is done for each callee and window.
+    return Standing(
+        service=held.service,
+        domain=held.domain,
+        observed_at=edges[0].observed_at,
+        place=edges[0].place,
         fall=summed(held.fall, -held.served.z(completions / moved, limits), window.at, limits),
         demand=learned(held.demand, first, limits) if sound else held.demand,
         served=learned(held.served, completions, limits) if sound else held.served,
@@ -197,10 +201,14 @@ def _judged(held: Standing, window: Measured, policy: Policy, *, moved: float, s
         inflow=window.attempts / window.span,
         throughput=completions,
         peak=steady if higher else held.peak,
-        saturated=queued if higher else held.saturated,
+        saturated=any(queues(one, policy.overload) for one in edges) if higher else held.saturated,
         retries=max(held.retries, window.amplification - 1.0) if window.first else held.retries,
+        in_flight=_in_flight(held, edges, policy),
+        anomalous_since=_anomalous_since(held, edges, policy),
         course=course,
         judgement=judgement,
+        reported=held.reported,
+        told=held.told,
     )
 
 
@@ -220,55 +228,12 @@ def _counted(tally: Tally, demand: float, at: float) -> Tally:
     return Tally(hour, tally.total + demand, tally.windows + 1)
 
 
-def _measured(edges: Sequence[EdgeView]) -> Measured:
-    windows = [edge.window for edge in edges]
-    column = columns(windows)
-    known = not all(map(isnan, column["completions"]))
-    return Measured(
-        at=edges[0].observed_at,
-        span=max(column["span"]),
-        first=sum(column["first"]),
-        attempts=sum(column["attempts"]),
-        ok=sum(column["ok"]),
-        # A caller that the callee does not report counts with what it saw itself.
-        completions=sum(window.ok if isnan(window.completions) else window.completions for window in windows)
-        if known
-        else nan,
-        rejected=sum(column["rejected"]),
-        timeout=sum(column["timeout"]),
-        errors=sum(map(add, column["error_local"], column["error_downstream"])),
-        p99=max(column["p99"]),
-        queue_delay=max((delay for delay in column["queue_delay_mean"] if not isnan(delay)), default=nan),
-        hits=_hits(column["cache_hits"]),
-    )
-
-
-def _hits(column: Sequence[float]) -> float:
-    """Of all callers that count them; a caller without a cache counts none."""
-    counted = [hits for hits in column if not isnan(hits)]
-    return sum(counted) if counted else nan
-
-
-def _joined(held: Measured | None, new: Measured) -> Measured:
-    if held is None:
-        return new
-    return replace(
-        new,
-        span=held.span + new.span,
-        first=held.first + new.first,
-        attempts=held.attempts + new.attempts,
-        ok=held.ok + new.ok,
-        completions=held.completions + new.completions,
-        rejected=held.rejected + new.rejected,
-        timeout=held.timeout + new.timeout,
-        errors=held.errors + new.errors,
-        p99=max(new.p99, held.p99),
-        hits=held.hits + new.hits,
-    )
-
-
 def _asked(
-    window: Measured, held: Standing, edges: Sequence[EdgeView], callers: Mapping[str, Standing], policy: Policy
+    window: Measured,
+    held: Standing,
+    edges: Sequence[EdgeView],
+    caller: Callable[[str], Standing | None],
+    policy: Policy,
 ) -> Measured:
     """The window with the requests that its calls should have come from, where calls surge and callers are known.
 
@@ -280,14 +245,16 @@ def _asked(
         return replace(window, requests=window.first / warm if isnan(window.hits) else window.first + window.hits)
     usual = held.demand.location
     surges = window.first > usual * window.span * (1.0 + policy.metastable.flat)
-    if not surges or not any(edge.window.caller in callers for edge in edges):
+    if not surges:
+        return window
+    standings = [caller(edge.window.caller) for edge in edges]
+    if not any(standings):
         return window
     expected = 0.0
-    for edge in edges:
-        caller, normal = callers.get(edge.window.caller), edge.baseline.first_rate
-        known = caller is not None and caller.demand.location > 0.0 and not isnan(normal)
-        if caller is not None and known:
-            expected += normal * caller.inflow / caller.demand.location
+    for edge, standing in zip(edges, standings, strict=True):
+        normal = edge.baseline.first_rate
+        if standing is not None and standing.demand.location > 0.0 and not isnan(normal):
+            expected += normal * standing.inflow / standing.demand.location
         else:
             expected += edge.window.first / edge.window.span
     return replace(window, requests=expected * window.span) if not isnan(expected) else window
@@ -296,4 +263,4 @@ def _asked(
 def _in_flight(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> tuple[tuple[float, float], ...]:
     now = edges[0].observed_at
     kept = [one for one in held.in_flight if one[0] > now - policy.cascade.carry]
-    return (*kept, (now, sum(edge.window.in_flight_max for edge in edges)))
+    return (*kept, (now, sum([edge.window.in_flight_max for edge in edges])))

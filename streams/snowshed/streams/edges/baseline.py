@@ -8,8 +8,8 @@ goes on learning through an outage ends by taking it for normal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from math import nan
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ _Floats = NDArray[np.float64]
 _Columns = Mapping[str, _Floats]
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(NamedTuple):
     """Learned normal values of one edge."""
 
     first_rate: float = nan
@@ -33,7 +32,7 @@ class Baseline:
     """Windows' worth of traffic learned, at most `learning_windows`."""
 
 
-LEARNED = tuple(item.name for item in fields(Baseline))
+LEARNED = Baseline._fields
 """Names of a baseline's columns."""
 
 

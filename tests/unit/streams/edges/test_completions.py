@@ -24,7 +24,7 @@ def test_a_window_has_the_callers_successes_and_the_callees_completions_over_the
 
 def test_completions_are_unknown_where_only_callers_report_and_in_records_without_the_column() -> None:
     assert isnan(closed(regrouped([("api", _CALLER)])).values["completions"][0])
-    ((window, _),) = singly(replace(edges(0), completions=()))
+    (window,), _ = singly(replace(edges(0), completions=()))
     assert isnan(window.completions)
 
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.records import EdgeHealth, EdgeObservations, EdgeStatus, TimingBatch, Vantage
 from snowshed.schemas.sketch import RELATIVE_ERROR, LatencySketch
-from snowshed.streams.edges import CalleeState, EdgeState, TimingColumns, TimingFold
-from snowshed.streams.edges.baseline import LEARNED, Baseline, learned
+from snowshed.streams.edges import CalleeState, TimingColumns, TimingFold
+from snowshed.streams.edges.baseline import LEARNED, learned
 from snowshed.streams.edges.groups import regrouped
 from snowshed.streams.edges.judging import judged
 from snowshed.streams.edges.layout import COLUMNS
@@ -343,16 +343,14 @@ def test_state_with_one_edge_a_row_is_read() -> None:
     partition = Partition()
     trained(partition)
     value = partition.state["api"]
-    edge = EdgeState(
-        caller=value.table.caller[0],
-        baseline=Baseline(*(getattr(value.table, name)[0] for name in LEARNED)),
-        status=STATUSES[value.table.status[0]],
-        since=value.table.since[0],
-        reported=value.table.reported[0],
-        last_seen=value.table.last_seen[0],
-    )
-    table = b',"table":' + orjson.dumps(value.table)
-    raw = partition.fold.dump(replace(value, edges=(edge,))).replace(table, b"")
+    edge = {
+        "caller": value.table.caller[0],
+        "baseline": {name: getattr(value.table, name)[0] for name in LEARNED},
+        "status": STATUSES[value.table.status[0]],
+        **{name: getattr(value.table, name)[0] for name in ("since", "reported", "last_seen")},
+    }
+    table, edges = b',"table":' + orjson.dumps(value.table), b'"edges":' + orjson.dumps([edge])
+    raw = partition.fold.dump(value).replace(table, b"").replace(b'"edges":[]', edges)
     assert b"table" not in raw
     assert repr(partition.fold.load(raw)) == repr(value)
 

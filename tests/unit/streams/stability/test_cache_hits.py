@@ -94,11 +94,15 @@ def window(at: float, *, first: float, hits: float, ok: float, completions: floa
     return [EdgeView(domain="default", observed_at=at, window=edge, baseline=Baseline(), place=Place(0, 0))]
 
 
+def _nobody(caller: str) -> None:
+    del caller  # nobody who calls is called
+
+
 def warm(seconds: int = 20) -> Standing:
     standing: Standing | None = None
     for second in range(seconds):
         edges = window(START + second, first=100.0, hits=900.0 + second % 3, ok=100.0)
-        standing = stood(standing, edges, {}, POLICY, frozen=False)
+        standing = stood(standing, edges, _nobody, POLICY, frozen=False)
     assert standing
     return standing
 
@@ -106,7 +110,7 @@ def warm(seconds: int = 20) -> Standing:
 def gone_on(standing: Standing, *, first: float, hits: float, ok: float, completions: float = 100.0) -> Standing:
     for second in range(15):
         edges = window(START + 20 + second, first=first, hits=hits, ok=ok, completions=completions)
-        standing = stood(standing, edges, {}, POLICY, frozen=True)
+        standing = stood(standing, edges, _nobody, POLICY, frozen=True)
     return standing
 
 
