@@ -91,7 +91,8 @@ class Governed(Generic[R, S]):
         fold = self._own if self._pinned or now is None else self._under(now.text)
         framed: Batch[Any] = batch
         step = fold.step(rest, replace(framed, records=batch.records.records))
-        return step if now is before else Step({**step.changes, KEY: now}, step.emissions)
+        framed_step: Step[Any] = step
+        return step if now is before else replace(framed_step, changes={**step.changes, KEY: now})
 
     def dump(self, value: S | AppliedPolicy) -> bytes:
         """A state value as the fold dumps it, or the policy in force as JSON."""

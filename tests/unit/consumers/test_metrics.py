@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from snowshed.consumers import Guard, LocalBrakes
+from snowshed.consumers.brakes import CircuitOptions, ConcurrencyLimitOptions, ThrottleOptions
 from snowshed.consumers.integrations.opentelemetry import observe_guards
 from snowshed.consumers.integrations.prometheus import GuardCollector
 from snowshed.consumers.testing import decision, in_memory_view, set_decisions
@@ -22,7 +23,8 @@ _SHADOW = decision("orders", DecisionKind.BREAKER, p_reject=1.0, mode=DecisionMo
 def _used() -> Guard:
     """A guard that has admitted three calls, of which one is in flight, refused one, and shadowed one."""
     view = in_memory_view(decision("orders", DecisionKind.DEGRADE, degrade_level=3))
-    guard = Guard("orders", view=view, local=LocalBrakes.for_callers())
+    brakes = LocalBrakes(circuit=CircuitOptions(), limit=ConcurrencyLimitOptions(), throttle=ThrottleOptions())
+    guard = Guard("orders", view=view, local=brakes)
     with guard("read"):
         pass
     guard("read").dropped()

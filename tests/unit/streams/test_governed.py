@@ -47,6 +47,8 @@ class Lane:
         self.offset = self.version = 0
         self.batches: list[tuple[float, int]] = []
         """When each was judged, and how many records it had."""
+        self.clocks_off: list[float | None] = []
+        """What the step of each says of clocks."""
 
     def take(self, now: float, records: Iterable[tuple[float, Record]] = ()) -> list[Emission]:
         messages = [
@@ -66,6 +68,7 @@ class Lane:
         first, self.offset, self.version = self.offset, self.offset + count, self.version + 1
         step = self.fold.step(self.state, Batch(0, first, self.offset, self.version, now, True, 0.0, records))
         self.batches.append((now, count))
+        self.clocks_off.append(step.clock_off)
         for key, value in step.changes.items():
             self.state.pop(key, None)
             if value is not None:
@@ -185,3 +188,14 @@ def test_a_change_that_cannot_be_read_is_rejected_with_its_reason(
     assert (decoded.taken, decoded.records.change) == (None, None)
     with pytest.raises(type(decoded.rejects[1].error), match=reason):
         raise decoded.rejects[1].error
+
+
+def test_what_a_step_says_for_metrics_is_kept_beside_a_change() -> None:
+    lane = Lane(HeartbeatFold)
+    for number in range(20):
+        now = START + number * 0.5
+        lane.take(now, [(now, replace(beat("a", number), sent_at=now + 30.0, round_trip=0.02))])
+    now = START + 20 * 0.5
+    late = replace(beat("a", 20), sent_at=now + 30.0, round_trip=0.02)
+    lane.take(now + 60.0, [(now, change(1)), (now, late)])
+    assert lane.clocks_off[-1] == pytest.approx(30.0, abs=0.1)
