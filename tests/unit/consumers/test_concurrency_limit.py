@@ -15,7 +15,7 @@ from snowshed.consumers.brakes import ConcurrencyLimit, ConcurrencyLimitOptions
 from snowshed.consumers.brakes.correlation import Correlation
 from snowshed.consumers.brakes.limit_rule import Change, LimitRule, LimitSample
 from snowshed.consumers.testing import FakeClock, decision, in_memory_view
-from snowshed.schemas.records import DecisionKind
+from snowshed.schemas.records import Decision, DecisionKind
 
 
 def _sample(
@@ -263,9 +263,20 @@ def test_a_guard_refuses_what_is_too_much_in_flight() -> None:
     assert (guard.concurrency, guard.stats.local.limit) == (1, 1.0)
 
 
-def test_a_decision_in_force_freezes_the_baseline() -> None:
+@pytest.mark.parametrize(
+    ("in_force", "follows"),
+    [
+        (decision("orders", DecisionKind.RATE, absolute_cap=1e6, ttl=1e6), False),
+        (decision("orders", DecisionKind.RETRY, retry_budget=0.1, ttl=1e6), True),
+        (decision("orders", DecisionKind.DEGRADE, degrade_level=1, ttl=1e6), True),
+    ],
+    ids=["rate", "retry", "degrade"],
+)
+def test_the_baseline_follows_latencies_that_rose_for_good_unless_a_decision_cuts_what_comes_in(
+    in_force: Decision, *, follows: bool
+) -> None:
     clock = FakeClock()
-    view = in_memory_view(decision("orders", DecisionKind.RETRY, retry_budget=0.1, ttl=1e6), clock=clock)
+    view = in_memory_view(in_force, clock=clock)
     guard = Guard("orders", view=view, clock=clock, local=LocalBrakes(limit=ConcurrencyLimitOptions(start=100)))
     for seconds in [0.02] * 30 + [0.2] * 60:
         permits = [guard("read") for _ in range(60)]
@@ -273,4 +284,4 @@ def test_a_decision_in_force_freezes_the_baseline() -> None:
         for permit in permits:
             permit.succeeded()
         clock.advance(1.0)
-    assert (guard.stats.local.limit or 0) < 80
+    assert ((guard.stats.local.limit or 0) >= 80) is follows

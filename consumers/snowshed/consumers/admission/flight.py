@@ -17,11 +17,14 @@ from snowshed.consumers.brakes.throttle import Throttle
 from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.local import LocalBrakes
 from snowshed.consumers.permit import Outcome, Ticket
+from snowshed.schemas.propagation import LOWEST_PRIORITY
+from snowshed.schemas.records import DecisionKind
 
 __all__ = ["FlightBrakes"]
 
 _SOON = 0.1
 _LATER = 1.0
+_CUTTING = frozenset({DecisionKind.RATE, DecisionKind.BREAKER})
 
 
 class FlightBrakes:
@@ -102,8 +105,18 @@ class FlightBrakes:
         """Brings every brake up to date; `sheds` when requests are being refused for their priority."""
         limit = self._limit
         if limit is not None:
-            limit.tick(now, frozen=bool(effective.decisions))
+            limit.tick(now, frozen=_cuts(effective))
         if self._throttle is not None:
             self._throttle.tick(now, overloaded=effective.degrade_level > 0)
         if self._tenants is not None:
             self._tenants.is_overloaded = sheds or (limit is not None and limit.in_flight + 1 > limit.limit)
+
+
+def _cuts(effective: Effective) -> bool:
+    """Whether a decision cuts what comes in: what is left is answered sooner than usual.
+
+    Under others, latencies may have risen for good, as behind a cold cache; a baseline that does not follow them takes
+    them for a queue, and closes the limit on a callee that is well.
+    """
+    sheds = effective.lowest_priority < LOWEST_PRIORITY
+    return sheds or any(one.decision.kind in _CUTTING for one in effective.decisions)
