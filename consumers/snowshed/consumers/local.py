@@ -67,12 +67,12 @@ class LocalBrakes:
 
     @classmethod
     def for_callers(cls) -> LocalBrakes:
-        """What becomes a client: the callee's cursor and the concurrency limit beside the defaults.
+        """What becomes a client: the callee's cursor and a concurrency limit of 20 and more beside the defaults.
 
-        Circuit breaker and throttle remember failures for longer than a callee is ill, and in layers each keeps the
+        The limit is there for what hangs. Where a callee has queues, its own brakes see them better. Circuit breaker and throttle remember failures for longer than a callee is ill, and in layers each keeps the
         other open (docs/adr/0010): they are for callees that nothing else protects.
         """
-        return cls(callee_cursor=CalleeCursorOptions(), limit=ConcurrencyLimitOptions())
+        return cls(callee_cursor=CalleeCursorOptions(), limit=ConcurrencyLimitOptions(smallest=20))
 
     @classmethod
     def for_services(cls) -> LocalBrakes:
