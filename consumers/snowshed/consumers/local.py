@@ -69,8 +69,9 @@ class LocalBrakes:
     def for_callers(cls) -> LocalBrakes:
         """What becomes a client: the callee's cursor and a concurrency limit of 20 and more beside the defaults.
 
-        The limit is there for what hangs. Where a callee has queues, its own brakes see them better. Circuit breaker and throttle remember failures for longer than a callee is ill, and in layers each keeps the
-        other open (docs/adr/0010): they are for callees that nothing else protects.
+        The limit is there for what hangs; where a callee has queues, its own brakes see them better. Circuit breaker
+        and throttle remember failures for longer than a callee is ill, and in layers breakers keep each other open
+        (docs/adr/0010): they are for callees that nothing else protects.
         """
         return cls(callee_cursor=CalleeCursorOptions(), limit=ConcurrencyLimitOptions(smallest=20))
 
