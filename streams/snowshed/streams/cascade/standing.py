@@ -127,14 +127,7 @@ def stood(
     )
     window = joined(held.open, measured(edges))
     if window.span < _WHOLE:
-        return replace(
-            held,
-            observed_at=edge.observed_at,
-            place=edge.place,
-            in_flight=_in_flight(held, edges, policy),
-            anomalous_since=_anomalous_since(held, edges, policy),
-            open=window,
-        )
+        return replace(_heard(held, edges, policy), open=window)
     sound = not frozen and not any(one.overloaded.windows or one.amplified.windows for one in edges)
     moved = factor(season, held.learned_at, edge.observed_at)
     asked = _asked(window, held, edges, caller, policy)
@@ -143,16 +136,17 @@ def stood(
 
 def unseen(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> Standing:
     """The standing after a window of which too much is missing: nothing is learned of it, and nothing judged."""
-    edge = edges[0]
+    return replace(_heard(held, edges, policy), open=None, inflow=nan, throughput=nan)
+
+
+def _heard(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> Standing:
+    """The standing with what any window tells, however short it is and whatever is missing of it."""
     return replace(
         held,
-        observed_at=edge.observed_at,
-        place=edge.place,
+        observed_at=edges[0].observed_at,
+        place=edges[0].place,
         in_flight=_in_flight(held, edges, policy),
         anomalous_since=_anomalous_since(held, edges, policy),
-        open=None,
-        inflow=nan,
-        throughput=nan,
     )
 
 
