@@ -27,6 +27,7 @@ _RELEASED = {
     ("EdgeObservations", 1): 574976952,
     ("EdgeObservations", 2): 1331252347,
     ("EdgeObservations", 3): 75196498,
+    ("EdgeObservations", 4): 1721725035,
     ("Lag", 1): 531605035,
     ("Lag", 2): 1865036940,
     ("Lag", 3): 394542415,

@@ -183,6 +183,10 @@ class EdgeObservations:
     """Index into strings of that node, beside `cut_edge`."""
     cut_calls: tuple[float, ...] = ()
     """Its calls since its last success, beside `cut_edge`."""
+    mute_edge: tuple[float, ...] = ()
+    """Indexes of rows of whose caller some nodes, half of those that reported at most, have no success any more."""
+    mute_calls: tuple[float, ...] = ()
+    """Calls of those nodes in the row's window, which say nothing of the callee, beside `mute_edge`."""
     lost_callee: tuple[float, ...] = ()
     """One entry a reporter whose reports on a callee are missing: the callee's index into `strings`.
 

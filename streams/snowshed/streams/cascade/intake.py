@@ -11,7 +11,8 @@ from snowshed.streams.cascade.board import DomainState
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.inbound import Inbound, inbound, remembered, renewed
 from snowshed.streams.cascade.observations import Observation, Place
-from snowshed.streams.cascade.rows import cut_off, of_record, singly
+from snowshed.streams.cascade.reached import reached
+from snowshed.streams.cascade.rows import cut_off
 from snowshed.streams.cascade.rules import node_failed
 from snowshed.streams.cascade.sight import Missing, Sight, late, left_out, lost, missed
 from snowshed.streams.cascade.standing import Standing, season_of, stood, unseen
@@ -86,8 +87,8 @@ def _watch(
     current: dict[str, DomainState], record: EdgeObservations, place: Place, policy: Policy
 ) -> dict[str, list[EdgeView]]:
     """Put the windows of an observation into `current`; the edges that they are of, by callee, in their order."""
-    reported, rows = Reported(record.domain, record.observed_at, place), of_record(record)
-    windows, usual = singly(record)
+    reported = Reported(record.domain, record.observed_at, place)
+    rows, windows, usual = reached(record)
     callers, callees = [window.caller for window in windows], [window.callee for window in windows]
     seen: dict[str, list[EdgeView]] = {}
     for run in _runs(callers, callees):

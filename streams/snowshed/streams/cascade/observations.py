@@ -92,6 +92,9 @@ def _check(record: EdgeObservations) -> None:
         and len({len(record.cut_edge), len(record.cut_node), len(record.cut_calls)}) == 1
         and all(0.0 <= index < len(record.span) for index in record.cut_edge)
         and all(0.0 <= index < len(record.strings) for index in record.cut_node)
+        and len(record.mute_edge) == len(record.mute_calls)
+        and all(0.0 <= index < len(record.span) for index in record.mute_edge)
+        and _within(record.mute_calls, 0.0, inf)
         and _are_losses(record)
     )
     if not sound:

@@ -12,7 +12,7 @@ from snowshed.streams.edges.closing import Closed, close
 from snowshed.streams.edges.columns import TimingColumns, TimingReader
 from snowshed.streams.edges.groups import grouped
 from snowshed.streams.edges.losses import Loss, Reporters, heard, losses, settled
-from snowshed.streams.edges.mute import heeded, node_reports
+from snowshed.streams.edges.mute import Unreached, counted, heeded, node_reports, unreached
 from snowshed.streams.edges.receiving import Due, received
 from snowshed.streams.edges.reports import fell_silent, health, observations
 from snowshed.streams.edges.state import CalleeState, tabled
@@ -127,6 +127,7 @@ class TimingFold:
         now, domains = batch.now, {callee: self._policy.domain_of(callee) for callee in due.callees}
         tables = {callee: current[callee].table for callee in due.callees}
         closed = close(due.groups, tables, self._lossy(current, due, now), now, self._limits)
+        mute = unreached({callee: current[callee].mute for callee in due.callees})
         missing: list[tuple[str, Loss]] = []
         for callee, table in closed.tables.items():
             value = current[callee]
@@ -141,17 +142,11 @@ class TimingFold:
                 statements=value.statements,
                 reporters=settled(known),
                 lost_at=value.lost_at,
-                mute=value.mute,
+                mute=counted(value.mute),
             )
         for callee, emission in health(closed.windows, closed.found, domains, now):
             reports[callee].append(emission)
-        cut_off = {
-            (callee, one.caller, one.node): one.calls
-            for callee in due.callees
-            for one in current[callee].mute
-            if one.cut_off
-        }
-        return _observed(closed, missing, cut_off, domains, batch)
+        return _observed(closed, missing, mute, domains, batch)
 
     def _lossy(self, current: Mapping[str, CalleeState], due: Due, now: float) -> set[str]:
         """Callees that are due and of which something was missing of late."""
@@ -205,7 +200,7 @@ class TimingFold:
 def _observed(
     closed: Closed,
     missing: Sequence[tuple[str, Loss]],
-    cut_off: Mapping[tuple[str, str, str], float],
+    mute: Unreached,
     domains: Mapping[str, str],
     batch: _Batch,
 ) -> list[Emission]:
@@ -222,7 +217,7 @@ def _observed(
                 closed.found.usual,
                 places[domain],
                 missing=[one for one in missing if domains[one[0]] == domain],
-                cut_off=cut_off,
+                mute=mute,
                 batch=batch,
             ),
             _WINDOW,

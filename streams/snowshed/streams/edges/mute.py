@@ -7,11 +7,14 @@ of it, while most calls of its siblings succeed::
     (1 − s)^n < 10⁻⁶      n: its calls,  s: share of its siblings' calls that succeeded, made since it is mute
 
 Only its own reports decide, and only calls made since count: when all fail or recover at once, some report it sooner.
+
+What mute nodes fail says nothing of the callee while most others reach it, so level 2 is told how many calls those are
+from the first such report on: until a node has been found to be cut off, its callee would stand accused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -21,7 +24,7 @@ import numpy as np
 from snowshed.schemas.records import Vantage
 from snowshed.streams.edges.columns import NUMBERS, TimingColumns
 
-__all__ = ["Heard", "Mute", "heeded", "node_reports"]
+__all__ = ["Heard", "Mute", "Unreached", "counted", "heeded", "node_reports", "unreached"]
 
 _CHANCE = 1e-6
 _SILENT = 3.0
@@ -56,6 +59,17 @@ class Mute:
     """Calls of its siblings, made since then."""
     others_ok: float = 0.0
     cut_off: bool = False
+    open: float = 0.0
+    """Its calls in the callee's open window."""
+
+
+class Unreached(NamedTuple):
+    """What mute nodes did in windows that are closed."""
+
+    cut_off: Mapping[tuple[str, str, str], float]
+    """Calls since the last success of nodes that are cut off, by callee, caller and node."""
+    mute: Mapping[tuple[str, str], tuple[int, float]]
+    """How many nodes of an edge are mute, cut off or not yet, and their calls in its window, by callee and caller."""
 
 
 def node_reports(columns: TimingColumns, mute: AbstractSet[str]) -> dict[str, list[Heard]]:
@@ -109,8 +123,27 @@ def heeded(mute: tuple[Mute, ...], reports: Iterable[Heard], now: float, enough:
 def _failed(held: Mute | None, report: Heard, now: float, enough: float) -> Mute:
     """The node after one more report without a success."""
     if held is None:
-        return Mute(caller=report.caller, node=report.node, since=now, last=now, calls=report.calls)
+        made = report.calls
+        return Mute(caller=report.caller, node=report.node, since=now, last=now, calls=made, open=made)
     calls = held.calls + report.calls
     fit = report.calls > 0.0 and calls >= enough and held.others_ok >= max(enough, held.others / 2.0)
     cut_off = held.cut_off or (fit and (1.0 - held.others_ok / held.others) ** calls < _CHANCE)
-    return replace(held, last=now, calls=calls, cut_off=cut_off)
+    return replace(held, last=now, calls=calls, cut_off=cut_off, open=held.open + report.calls)
+
+
+def unreached(mute: Mapping[str, tuple[Mute, ...]]) -> Unreached:
+    """What is to be told of mute nodes, by callee, with the windows that close now."""
+    cut_off: dict[tuple[str, str, str], float] = {}
+    edges: dict[tuple[str, str], tuple[int, float]] = {}
+    for callee, nodes in mute.items():
+        for one in nodes:
+            count, calls = edges.get((callee, one.caller), (0, 0.0))
+            edges[callee, one.caller] = (count + 1, calls + one.open)
+            if one.cut_off:
+                cut_off[callee, one.caller, one.node] = one.calls
+    return Unreached(cut_off, edges)
+
+
+def counted(mute: tuple[Mute, ...]) -> tuple[Mute, ...]:
+    """The mute nodes after the window with their calls was closed."""
+    return tuple([replace(one, open=0.0) for one in mute])

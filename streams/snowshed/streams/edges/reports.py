@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from snowshed.schemas.records import EdgeHealth, EdgeObservations, EdgeStatus
 from snowshed.streams.edges.judging import Judged
 from snowshed.streams.edges.losses import Loss
+from snowshed.streams.edges.mute import Unreached
 from snowshed.streams.edges.table import STATUSES
 from snowshed.streams.edges.windows import COLUMNS, Windows
 from snowshed.streams.folding import Batch, Emission
@@ -31,7 +32,7 @@ def observations(
     chosen: Sequence[int],
     *,
     missing: Sequence[tuple[str, Loss]],
-    cut_off: Mapping[tuple[str, str, str], float],
+    mute: Unreached,
     batch: Batch[object],
 ) -> EdgeObservations:
     """Some of the windows with what was usual before them.
@@ -42,17 +43,18 @@ def observations(
         usual: what was usual, by the name of its column.
         chosen: indexes of the windows.
         missing: what was lost of reports on their callees.
-        cut_off: calls of nodes that are cut off, by callee, caller and node.
+        mute: nodes none of whose calls succeed.
         batch: with whose end they were closed.
     """
     places = np.asarray(chosen, np.int64)
     edges = [(windows.caller[window], windows.callee[window]) for window in chosen]
-    rows = {edge: float(row) for row, edge in enumerate(edges)} if cut_off else {}
+    rows = {edge: row for row, edge in enumerate(edges)} if mute.mute else {}
     nodes = [
-        (rows[caller, callee], node, calls)
-        for (callee, caller, node), calls in cut_off.items()
+        (float(rows[caller, callee]), node, calls)
+        for (callee, caller, node), calls in mute.cut_off.items()
         if (caller, callee) in rows
     ]
+    unheeded = _unheeded(windows, places, rows, mute)
     names = [*chain.from_iterable(edges), *chain.from_iterable((callee, loss.reporter) for callee, loss in missing)]
     names += [node for _, node, _ in nodes]
     index = {name: float(place) for place, name in enumerate(dict.fromkeys(names))}
@@ -77,8 +79,25 @@ def observations(
         cut_edge=tuple([row for row, _, _ in nodes]),
         cut_node=tuple([index[node] for _, node, _ in nodes]),
         cut_calls=tuple([calls for _, _, calls in nodes]),
+        mute_edge=tuple([float(row) for row, _ in unheeded]),
+        mute_calls=tuple([calls for _, calls in unheeded]),
         **columns,
     )
+
+
+def _unheeded(
+    windows: Windows, places: NDArray[np.int64], rows: Mapping[tuple[str, str], int], mute: Unreached
+) -> list[tuple[int, float]]:
+    """Rows with mute nodes, no more than half of those that reported, and how many calls they made in the window."""
+    found: list[tuple[int, float]] = []
+    for (callee, caller), (nodes, calls) in mute.mute.items():
+        row = rows.get((caller, callee))
+        if row is None or not calls:
+            continue
+        reporters, ok = (windows.values[name][places[row]] for name in ("reporters", "ok"))
+        if ok > 0.0 and 2.0 * nodes <= reporters:
+            found.append((row, calls))
+    return found
 
 
 def health(windows: Windows, found: Judged, domains: Mapping[str, str], now: float) -> Iterator[tuple[str, Emission]]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.benchmarks.single_nodes import Trial, played
 from tests.unit.streams.cascade.domain_script import CODEC, Domain, edges, node
 
 from snowshed.schemas.errors import SchemaMismatch
@@ -65,6 +66,21 @@ def test_what_a_node_that_does_not_beat_explains_is_no_cut(status: dict[str, Liv
     assert not partitions(domain)
 
 
+@pytest.mark.parametrize(("mute", "accused"), [(40.0, set[str]()), (5.0, {"api"})])
+def test_a_callee_is_judged_without_the_calls_of_nodes_that_do_not_reach_it(mute: float, accused: set[str]) -> None:
+    domain = Domain()
+    for at in range(8):
+        domain.step(at, *beats(at), replace(seen(at), mute_edge=(0.0,), mute_calls=(mute,)))
+    assert {one.subject for _, one in domain.all(Incident)} == accused
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_nobody_is_told_of_the_callee_before_the_node_is_named(refused: bool) -> None:
+    found = played(Trial(nodes=3, rate=50.0, trouble="two", seed=20_261_125, refused=refused))
+    assert [found.names(one) for _, one in found.alone] == [True]
+    assert found.told == 0
+
+
 def test_where_the_whole_service_is_cut_off_its_nodes_are_not_named_beside_it() -> None:
     domain = Domain()
     domain.step(0, *beats(0), seen(0, ok=0.0))
@@ -73,7 +89,18 @@ def test_where_the_whole_service_is_cut_off_its_nodes_are_not_named_beside_it() 
     assert {one.subject for _, one in partitions(domain)} <= {"web|api", "web>api"}
 
 
-@pytest.mark.parametrize("wrong", [{"cut_node": ()}, {"cut_edge": (2.0,)}, {"cut_node": (9.0,)}, {"cut_edge": (-1.0,)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cut_node": ()},
+        {"cut_edge": (2.0,)},
+        {"cut_node": (9.0,)},
+        {"cut_edge": (-1.0,)},
+        {"mute_edge": (0.0,)},
+        {"mute_edge": (2.0,), "mute_calls": (1.0,)},
+        {"mute_edge": (0.0,), "mute_calls": (-1.0,)},
+    ],
+)
 def test_nodes_that_stand_beside_no_row_are_rejected(wrong: dict[str, Any]) -> None:
     value = CODEC.encode(replace(seen(0, (0, "web-2")), **wrong))
     [reject] = read([Message(0, 0.0, None, value)], CODEC).rejects

@@ -106,6 +106,37 @@ def test_who_reports_an_outage_of_all_sooner_than_others_is_not_named() -> None:
     assert not named(told)
 
 
+def unheeded(records: Iterable[EdgeObservations]) -> list[tuple[str, float]]:
+    """Caller and calls of every row in which calls of mute nodes are told."""
+    return [
+        (record.strings[int(record.caller[int(edge)])], calls)
+        for record in records
+        for edge, calls in zip(record.mute_edge, record.mute_calls, strict=True)
+    ]
+
+
+def test_the_calls_of_a_node_without_a_success_are_told_from_its_first_report_on_window_by_window() -> None:
+    partition = Partition(round_trip=True)
+    both = [*batches({"web-3": 0.0}), report("shop", reporter="shop-1")]
+    told = [unheeded(observations(partition.step(START + at, both))) for at in range(3)]
+    assert told == [[], [("web", 40.0)], [("web", 20.0)]]
+    assert unheeded(observations(partition.step(START + 3.0, batches({})))) == []
+
+
+@pytest.mark.parametrize(
+    ("ok", "why"),
+    [
+        ({"web-1": 0.0, "web-2": 0.0}, "most nodes fail: it is the callee, or the link"),
+        ({"web-1": 0.0, "web-2": 0.0, "web-3": 0.0}, "nobody is answered"),
+        ({"web-1": 1.0}, "one call succeeded"),
+    ],
+)
+def test_calls_of_most_of_the_nodes_are_heeded(ok: Mapping[str, float], why: str) -> None:
+    partition = Partition()
+    told = [unheeded(observations(partition.step(START + at, batches(ok)))) for at in range(4)]
+    assert told == [[]] * 4, why
+
+
 def test_what_the_callee_serves_says_nothing_of_nodes() -> None:
     partition = Partition()
     served = report(reporter="api-1", vantage=Vantage.CALLEE, ok=0.0)
