@@ -134,6 +134,38 @@ def test_a_scenario_leads_to_its_incident_and_what_was_recorded_replays_to_the_s
     assert [incident["incident_id"] for incident in result["incidents"]] == [live["incident"]["incident_id"]]
 
 
+def test_a_recording_is_sent_again_as_if_it_happened_now(shell: Shell, tmp_path: Path) -> None:
+    shell.run("topics", "--create")
+    path, long_ago = tmp_path / "night.jsonl", 1_700_000_000.0
+    beats = [
+        {
+            "node": "n2",
+            "service": "api",
+            "seq": seq,
+            "interval": 0.25,
+            "sent_at": long_ago + seq / 4,
+            "monotonic": seq / 4,
+        }
+        for seq in range(8)
+    ]
+    lines = [
+        {"kind": "record", "topic": "heartbeats", "partition": 0, "offset": seq, "timestamp": beat["sent_at"]}
+        | {"name": "n2", "type": "Heartbeat", "record": beat}
+        for seq, beat in enumerate(beats)
+    ]
+    meta = {"kind": "meta", "format": "snowshed-recording/1", "partitions": {"heartbeats": 1}}
+    path.write_text("".join(json.dumps(line) + "\n" for line in [meta, *lines]))
+    with shell.worker(tmp_path / "worker.log") as worker:
+        began = time.time()
+        assert shell.json("publish", "recording", str(path))["delivered"] == len(beats)
+        wait_until(lambda: shell.json("explain")["incident"] is not None, worker, tmp_path / "worker.log")
+        told = shell.json("explain")["incident"]
+        assert (told["kind"], told["subject"]) == ("node_failed", "n2")
+        assert told["opened_at"] > began
+    path.write_text(json.dumps(meta))
+    assert "has no heartbeats, timings or markers" in shell.run("publish", "recording", str(path), expect=1).stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_stops_in_order_and_soon(shell: Shell, tmp_path: Path, number: signal.Signals) -> None:
     shell.run("topics", "--create")

@@ -20,7 +20,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "up": "Run everything on this machine: a broker, a worker and a host agent.",
         "worker": "Run a worker: it judges telemetry and takes decisions.",
         "agent": "Report this host and its databases.",
-        "publish": "Send test events: a heartbeat, timings, a marker or a whole scenario.",
+        "publish": "Send test events: a heartbeat, timings, a marker, a whole scenario or a recording.",
         "watch": "Show the fleet as a live table: nodes, edges, replicas, incidents and decisions.",
         "explain": "Tell an incident in plain words: what happened, what proves it, what was decided.",
         "notify": "Tell people of incidents and actions: Alertmanager, webhooks, chat and e-mail.",

@@ -22,7 +22,8 @@ from snowshed.schemas.topics import Topics
 from snowshed.streams.cli.console import print_json, steps
 from snowshed.streams.cli.options import DEFAULT_BOOTSTRAP, DEFAULT_PREFIX, Bootstrap, Json, Prefix, connection_to
 from snowshed.streams.cli.reaching import require_topics
-from snowshed.streams.simulate import SCENARIOS, Scenario, record_scenario
+from snowshed.streams.replay import read_recording
+from snowshed.streams.simulate import SCENARIOS, Event, Scenario, again, record_scenario
 
 __all__ = ["group"]
 
@@ -145,9 +146,32 @@ def scenario(
         _play(play, seed, outlet, step)
 
 
+def recording(
+    *,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A recording, of a live fleet or a simulated one.")],
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
+    prefix: Prefix = DEFAULT_PREFIX,
+    json: Json = False,
+) -> None:
+    """Send what producers reported in a recording again, in real time and as if it happened now.
+
+    A worker judges it like anything else. Keep it apart from a live fleet by a --prefix of its own.
+    """
+    start = time.time()
+    events, left_out = again(read_recording(path), start)
+    if not events:
+        raise ConfigurationError(f"{path} has no heartbeats, timings or markers to send")
+    with steps() as step, _published(bootstrap, prefix, "heartbeats", json) as outlet:
+        step(f"{path.name}: {len(events)} records over {events[-1].at - start:.0f} s")
+        if left_out:
+            step(f"{left_out} records of the inputs are no telemetry and are left out")
+        for event in events:
+            _send(event, outlet)
+
+
 def _scenario(name: str) -> Scenario:
     try:
-        return SCENARIOS[name]
+        return SCENARIOS[name.replace("_", "-")]
     except KeyError:
         raise ConfigurationError(f"there is no scenario {name!r}; there are {', '.join(SCENARIOS)}") from None
 
@@ -156,11 +180,16 @@ def _play(play: Scenario, seed: int, outlet: Outlet, step: Callable[[str], None]
     start = time.time()
     phase = ""
     for event in play.events(seed, start=start):
-        time.sleep(max(0.0, event.at - time.time()))
         if (current := play.timeline.phase(event.at - start)) != phase:
             phase = current
             step(f"{phase}, {play.timeline.remaining(event.at - start):.0f} s to the end")
-        outlet.send(event.topic, event.key, event.record)
+        _send(event, outlet)
+
+
+def _send(event: Event, outlet: Outlet) -> None:
+    """Send what is due, once it is."""
+    time.sleep(max(0.0, event.at - time.time()))
+    outlet.send(event.topic, event.key, event.record)
 
 
 @contextmanager
@@ -192,6 +221,6 @@ def _published(bootstrap: str, prefix: str, topic: str, json: bool) -> Generator
 
 
 group: Mapping[str, Callable[..., None]] = MappingProxyType(
-    {"heartbeat": heartbeat, "timing": timing, "marker": marker, "scenario": scenario}
+    {"heartbeat": heartbeat, "timing": timing, "marker": marker, "scenario": scenario, "recording": recording}
 )
 """The subcommands."""

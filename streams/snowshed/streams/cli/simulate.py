@@ -76,7 +76,7 @@ def command(
 
 def _scenario(name: str, seconds: int | None) -> Scenario:
     try:
-        scenario = NAMED[name]
+        scenario = NAMED[name.replace("_", "-")]
     except KeyError:
         raise ConfigurationError(f"there is no scenario {name!r}; there are {', '.join(NAMED)}") from None
     if seconds is None:
