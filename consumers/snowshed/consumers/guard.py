@@ -5,22 +5,22 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from typing import ParamSpec, TypeVar
 
 from snowshed.consumers.admission.controls import Controls
-from snowshed.consumers.admission.decided import Brake, Refusal
+from snowshed.consumers.admission.decided import Refusal
 from snowshed.consumers.brakes.degrade import priority
 from snowshed.consumers.decisions.book import DecisionBook
 from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.decisions.view import DecisionView
 from snowshed.consumers.local import LocalBrakes
-from snowshed.consumers.permit import Outcome, Permit
+from snowshed.consumers.permit import Permit
 from snowshed.consumers.protecting import protected
 from snowshed.consumers.reporting import GuardEvent, GuardStats
+from snowshed.consumers.tally import Tally
 from snowshed.schemas.propagation import COHORTS, Criticality, call_context
 
 __all__ = ["Guard", "GuardEvent", "GuardStats"]
@@ -71,18 +71,15 @@ class Guard:
         self._clock = clock
         self._rng = rng
         self._on_event = on_event
-        self._lock = threading.Lock()
+        # A finaliser or a signal handler may make or end a call in the midst of this thread's own.
+        self._lock = threading.RLock()
+        self._inside = False
+        self._tally = Tally()
         self._local = Effective(scope=scope)
         self.controls = Controls(self._local, clock(), local, rng)
         """What it decides by; nobody else should touch it but tests."""
         self._book: DecisionBook | None = None
         self._refresh_at = -inf
-        self._admitted = 0
-        self._released = 0
-        self._rejected: Counter[Brake] = Counter()
-        self._would_have_rejected: Counter[Criticality] = Counter()
-        self._failed: Counter[Outcome] = Counter()
-        self._last_explanation = ""
 
     def __call__(
         self,
@@ -143,16 +140,14 @@ class Guard:
         context = call_context()
         criticality = context.criticality if criticality is None else criticality
         cohort = context.cohort if cohort is None else cohort
-        now = self._clock()
-        with self._lock:
-            refusal = self._tuned(now).local.turns_away(priority(criticality, cohort))
+        level = priority(criticality, cohort)
+        refusal = self._alone(lambda controls: controls.local.turns_away(level))
         return None if refusal is None else self._refused(operation, criticality, context.attempt, refusal)
 
     def hear_cursor(self, cursor: int) -> None:
         """The callee has told its cursor with an answer; lower priorities need not be sent for a while."""
         now = self._clock()
-        with self._lock:
-            self.controls.local.hear_cursor(cursor, now)
+        self._alone(lambda controls: controls.local.hear_cursor(cursor, now))
 
     def count_refusal(self, refusal: Refusal, operation: str = "", *, queued_for: float | None = None) -> Refusal:
         """Counts and reports a refusal by the host itself, such as that of a full queue; returns it with its jitter.
@@ -164,18 +159,15 @@ class Guard:
         """
         context = call_context()
         if queued_for is not None:
-            with self._lock:
-                self.controls.local.gave_up(queued_for)
+            self._alone(lambda controls: controls.local.gave_up(queued_for))
         return self._refused(operation, context.criticality, context.attempt, refusal)
 
     def retry_allowed(self, attempt: int = 1) -> bool:
         """Whether retry number `attempt` may be made; charges the budget, so ask once, before waiting for its turn."""
-        now = self._clock()
-        with self._lock:
-            refusal = self._tuned(now).brakes.schedule_retry(attempt)
+        refusal = self._alone(lambda controls: controls.brakes.schedule_retry(attempt))
         if refusal is None:
             return True
-        self._note(GuardEvent(self.scope, "retry", call_context().criticality, attempt, refusal, enforced=True))
+        self._refused("retry", call_context().criticality, attempt, refusal)
         return False
 
     def protect(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -185,9 +177,7 @@ class Guard:
     @property
     def effective(self) -> Effective:
         """What is in force now; its degrade level steers the host's feature knobs."""
-        now = self._clock()
-        with self._lock:
-            return self._tuned(now).effective
+        return self._alone(lambda controls: controls.effective) or self.controls.effective
 
     @property
     def cursor(self) -> int:
@@ -207,21 +197,7 @@ class Guard:
     @property
     def stats(self) -> GuardStats:
         """A snapshot of all counts."""
-        now = self._clock()
-        with self._lock:
-            controls = self._tuned(now)
-            succeeded = self._released - self._failed.total()
-            return GuardStats(
-                admitted=self._admitted,
-                in_flight=self._admitted - self._released,
-                rejected=dict(self._rejected),
-                would_have_rejected=dict(self._would_have_rejected),
-                outcomes=dict(+Counter({Outcome.SUCCEEDED: succeeded, **self._failed})),
-                baseline=controls.baseline,
-                effective=controls.effective,
-                last_explanation=self._last_explanation,
-                local=controls.local.stats,
-            )
+        return self._alone(self._tally.stats) or self._tally.stats(self.controls)
 
     def _decide(  # noqa: PLR0917 - by position, because every call comes here
         self,
@@ -243,32 +219,65 @@ class Guard:
         remaining = None if deadline is None else deadline - now
         refusal = shadowed = call = None
         with self._lock:
-            controls = self._tuned(now)
-            if not exempt:
-                call = (operation, criticality, tenant, controls.local.generation)
-                refusal = controls.admit(level, call, attempt, remaining, queued_for, now)
-                if refusal is None and controls.shadow is not None:
-                    shadowed = controls.shadow.check(
-                        criticality, level - criticality * COHORTS, attempt, self._rng, now
-                    )
-            if refusal is None:
-                self._admitted += 1
+            if self._inside:
+                return Permit(self._clock, now, None, None if remaining is None else max(0.0, remaining))
+            self._inside = True
+            try:
+                controls, tally = self._tuned(now), self._tally
+                local = controls.local
+                if not exempt:
+                    call = (operation, criticality, tenant, local.generation)
+                    refusal = controls.refuse(level, call, attempt, remaining, queued_for, now)
+                    if refusal is None and controls.shadow is not None:
+                        shadowed = controls.shadow.check(criticality, level % COHORTS, attempt, self._rng, now)
+                timeout = local.timeout
+                if remaining is not None and (timeout is None or remaining < timeout):
+                    timeout = remaining if remaining > 0 else 0.0
+                permit = Permit(self._clock, now, call, timeout)
+                if refusal is None:
+                    tally.torn = True
+                    if call is not None:
+                        controls.admitted(level, call, attempt, remaining, now)
+                    tally.admitted += 1
+                    permit.ends = tally.ends
+                    tally.torn = False
+            finally:
+                self._inside = False
         if refusal is not None:
             return self._refused(operation, criticality, attempt, refusal)
         if shadowed is not None:
-            self._note(GuardEvent(self.scope, operation, criticality, attempt, shadowed, enforced=False))
-        timeout = controls.local.timeout
-        if remaining is not None and (timeout is None or remaining < timeout):
-            timeout = remaining if remaining > 0 else 0.0
-        return Permit(self._release, now, call, timeout)
+            self._alone(lambda _: self._tally.shadowed(criticality))
+            self._on_event(GuardEvent(self.scope, operation, criticality, attempt, shadowed, enforced=False))
+        return permit
 
     def _refused(self, operation: str, criticality: Criticality, attempt: int, refusal: Refusal) -> Refusal:
-        self._note(GuardEvent(self.scope, operation, criticality, attempt, refusal, enforced=True))
+        self._alone(lambda _: self._tally.refused(refusal))
+        self._on_event(GuardEvent(self.scope, operation, criticality, attempt, refusal, enforced=True))
         # Spread over ±25 %, so that callers refused together do not come back together.
         return replace(refusal, retry_after=refusal.retry_after * (0.75 + 0.5 * self._rng()))
 
+    def _alone(self, work: Callable[[Controls], _R]) -> _R | None:
+        """What some work gives while no other thread changes anything.
+
+        None, and the work is not done, when this thread is in the midst of a change itself.
+        """
+        now = self._clock()
+        with self._lock:
+            if self._inside:
+                return None
+            self._inside = True
+            try:
+                return work(self._tuned(now))
+            finally:
+                self._inside = False
+
     def _tuned(self, now: float) -> Controls:
-        """The controls, tuned anew when a decision has changed and several times a second while they fade."""
+        """The controls, told of all ends, and tuned when a decision has changed and several times a second."""
+        tally = self._tally
+        if tally.torn:
+            tally.start_over(self.controls)
+        if tally.ends:
+            tally.hear_ends(self.controls)
         view = self.view
         book = None if view is None else view.book
         if now >= self._refresh_at or book is not self._book:
@@ -277,21 +286,3 @@ class Guard:
             effective = self._local if view is None else view.for_scope(self.scope, caller=self._caller)
             self.controls.tune(effective, now)
         return self.controls
-
-    def _release(self, permit: Permit, outcome: Outcome, failed: bool | None) -> None:
-        now = self._clock()
-        with self._lock:
-            self._released += 1
-            if outcome is not Outcome.SUCCEEDED:
-                self._failed[outcome] += 1
-            if permit.ticket is not None:
-                self.controls.local.ended(permit.ticket, outcome, failed, now - permit.started, now)
-
-    def _note(self, event: GuardEvent) -> None:
-        with self._lock:
-            if event.enforced:
-                self._rejected[event.refusal.brake] += 1
-                self._last_explanation = event.refusal.reason
-            else:
-                self._would_have_rejected[event.criticality] += 1
-        self._on_event(event)

@@ -1,0 +1,252 @@
+"""What Python may do between any two steps: dispose of forgotten calls, run signal handlers, raise interrupts."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from types import FrameType
+
+import pytest
+
+from snowshed.consumers import Guard, GuardStats, LocalBrakes, Outcome
+from snowshed.consumers.brakes import (
+    BulkheadOptions,
+    CalleeCursorOptions,
+    CircuitOptions,
+    ConcurrencyLimitOptions,
+    LeakyBucketOptions,
+    TenantsOptions,
+    ThrottleOptions,
+)
+from snowshed.consumers.testing import FakeClock, decision, in_memory_view
+from snowshed.schemas.records import DecisionKind, DecisionMode
+
+_ALL = LocalBrakes(
+    callee_cursor=CalleeCursorOptions(),
+    circuit=CircuitOptions(),
+    bulkhead=BulkheadOptions(each_operation=2),
+    tenants=TenantsOptions(),
+    limit=ConcurrencyLimitOptions(start=2),
+    throttle=ThrottleOptions(),
+    pace=LeakyBucketOptions(rate=1e9, depth=1e9),
+)
+
+_ROOMY = replace(
+    _ALL,
+    bulkhead=BulkheadOptions(each_operation=10_000),
+    limit=ConcurrencyLimitOptions(start=10_000, largest=10_000),
+)
+
+
+def _in_time(work: Callable[[], object]) -> bool:
+    """Whether some work ends at all; a thread that hangs is left behind."""
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(20.0)
+    return not worker.is_alive()
+
+
+class _Knot:
+    """Something that only the garbage collector can dispose of, with a generator in the midst of a guarded call."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.itself = self
+        self.call = _guarded(guard)
+        next(self.call)
+
+
+def _guarded(guard: Guard) -> Generator[None]:
+    with guard("read", tenant="acme"):
+        yield
+
+
+class _Drawn:
+    """A source of numbers that does something each time, in the midst of a decision."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.work = work
+
+    def __call__(self) -> float:
+        self.work()
+        return 0.9
+
+
+def _half_open(draw: Callable[[], float]) -> Guard:
+    """A guard that draws a number for every call."""
+    view = in_memory_view(decision("orders", DecisionKind.BREAKER, p_reject=0.5, ttl=3600.0))
+    return Guard("orders", view=view, rng=draw, local=_ROOMY)
+
+
+def test_a_forgotten_call_may_be_disposed_of_in_the_midst_of_another() -> None:
+    """Its end waited for a lock that its own thread held: for ever."""
+    guard = _half_open(_Drawn(lambda: gc.collect(1)))
+
+    def work() -> None:
+        for _ in range(100):
+            _Knot(guard)
+            guard("read").succeeded()
+
+    assert _in_time(work)
+    gc.collect()
+    stats = guard.stats
+    assert (stats.admitted, stats.in_flight) == (200, 0)
+    assert stats.outcomes == {Outcome.SUCCEEDED: 100, Outcome.IGNORED: 100}
+    assert not stats.rejected
+
+
+def test_calls_are_forgotten_at_any_allocation() -> None:
+    guard = Guard("orders", local=_ROOMY)
+
+    def work() -> None:
+        before = gc.get_threshold()
+        gc.set_threshold(1, 1, 1)
+        try:
+            for number in range(3_000):
+                if not number % 3:
+                    _Knot(guard)
+                guard("read", tenant="other").succeeded()
+        finally:
+            gc.set_threshold(*before)
+
+    assert _in_time(work)
+    gc.collect()
+    assert guard.stats.in_flight == 0
+    assert _counts(guard) == (0, {}, {}, 0)
+
+
+def _counts(guard: Guard) -> tuple[object, ...]:
+    """What the brakes hold of the calls in flight: all nothing when there are none."""
+    flight = guard.controls.local._flight  # pyright: ignore[reportPrivateUsage]
+    assert flight is not None
+    bulkhead, tenants, limit, throttle = (
+        flight._bulkhead,  # pyright: ignore[reportPrivateUsage]
+        flight._tenants,  # pyright: ignore[reportPrivateUsage]
+        flight._limit,  # pyright: ignore[reportPrivateUsage]
+        flight._throttle,  # pyright: ignore[reportPrivateUsage]
+    )
+    assert bulkhead is not None
+    assert tenants is not None
+    assert limit is not None
+    assert throttle is not None
+    return (
+        limit.in_flight,
+        bulkhead._by_operation,  # pyright: ignore[reportPrivateUsage]
+        tenants._in_flight,  # pyright: ignore[reportPrivateUsage]
+        throttle.begun - throttle._ended,  # pyright: ignore[reportPrivateUsage]
+    )
+
+
+def test_a_permit_that_is_forgotten_is_ended() -> None:
+    guard = Guard("orders", local=_ALL)
+    for _ in range(10):
+        guard("read")
+    assert guard.stats.outcomes == {Outcome.IGNORED: 10}
+    assert _counts(guard) == (0, {}, {}, 0)
+
+
+def test_whatever_is_asked_in_the_midst_of_a_decision_is_answered() -> None:
+    """As by a finaliser that writes to a guarded database, or a signal handler that tells the counts."""
+    answers: list[object] = []
+
+    def ask() -> None:
+        with guard("write") as permit:
+            answers.append(permit.timeout)
+        answers.extend((guard.stats.in_flight, guard.effective.p_reject, guard.turn_away(), guard.retry_allowed()))
+        guard.hear_cursor(100)
+
+    guard = _half_open(_Drawn(ask))
+    assert _in_time(lambda: guard("read", deadline=sys.float_info.max).succeeded())
+    assert answers == [None, 0, 0.5, None, True]
+    assert guard.stats.admitted == 1
+    assert guard.stats.in_flight == 0
+
+
+class _Interrupt:
+    """Raises KeyboardInterrupt at the n-th place at which Python looks for signals: an entered or a finished call."""
+
+    def __init__(self, place: int) -> None:
+        self.left = place
+
+    def __call__(self, frame: FrameType, event: str, _arg: object) -> None:
+        # What is raised in something that is being disposed of is swallowed by Python, the interrupt with it.
+        if event not in {"call", "c_return"} or frame.f_code.co_name in {"__del__", "<genexpr>"}:
+            return
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def interrupt_everywhere(work: Callable[[], object], check: Callable[[], None]) -> int:
+    """Does some work again and again, interrupted one place further on each time; says how many places there are."""
+    place = 0
+    while True:
+        place += 1
+        interrupt = _Interrupt(place)
+        try:
+            sys.setprofile(interrupt)
+            try:
+                work()
+            finally:
+                sys.setprofile(None)
+        except KeyboardInterrupt:
+            pass
+        check()
+        if interrupt.left > 0:
+            return place
+
+
+def _shadowed() -> tuple[Guard, FakeClock]:
+    clock = FakeClock()
+    shadow = decision("orders", DecisionKind.BREAKER, p_reject=1.0, mode=DecisionMode.SHADOW, ttl=1e9)
+    return Guard("orders", view=in_memory_view(shadow, clock=clock), clock=clock, local=_ALL), clock
+
+
+def test_an_interrupt_at_any_place_of_a_call_leaves_nothing_in_flight() -> None:
+    guard, clock = _shadowed()
+
+    def work() -> None:
+        with guard("read", tenant="acme", deadline=clock.now + 1.0):
+            pass
+        guard("write").dropped()
+
+    def check() -> None:
+        assert guard.stats.in_flight == 0
+        assert _counts(guard) == (0, {}, {}, 0)
+        clock.advance(1.0)
+
+    assert interrupt_everywhere(work, check) > 100
+
+
+def test_an_interrupt_in_another_call_s_admission_does_not_make_up_ends() -> None:
+    guard, clock = _shadowed()
+
+    def work() -> None:
+        guard("write").succeeded()
+
+    def check() -> None:
+        stats: GuardStats = guard.stats
+        assert stats.in_flight in {0, 1}
+        assert stats.admitted == stats.in_flight + sum(stats.outcomes.values())
+        assert _counts(guard)[0] == stats.in_flight
+        clock.advance(1.0)
+
+    held = guard("read")
+    assert interrupt_everywhere(work, check) > 50
+    held.succeeded()
+    assert guard.stats.in_flight == 0
+
+
+@pytest.mark.parametrize("end", ["succeeded", "ignored", "failed", "dropped", "refused"])
+def test_an_end_is_counted_once_whoever_states_it_last(end: str) -> None:
+    guard = Guard("orders", local=_ALL)
+    permit = guard("read")
+    worker = threading.Thread(target=getattr(permit, end))
+    worker.start()
+    worker.join()
+    with permit:
+        permit.dropped()
+    assert sum(guard.stats.outcomes.values()) == 1
+    assert _counts(guard) == (0, {}, {}, 0)
