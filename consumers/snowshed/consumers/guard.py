@@ -16,6 +16,7 @@ from snowshed.consumers.brakes.degrade import priority
 from snowshed.consumers.decisions.book import DecisionBook
 from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.decisions.view import DecisionView
+from snowshed.consumers.hooks import Hook
 from snowshed.consumers.local import LocalBrakes
 from snowshed.consumers.permit import Permit
 from snowshed.consumers.protecting import protected
@@ -50,7 +51,7 @@ class Guard:
         local: the brakes that need no decision.
         clock: monotonic seconds, the same clock as the view's.
         rng: random numbers in [0, 1).
-        on_event: called at every refusal, in the caller's thread.
+        on_event: called at every refusal, in the caller's thread; what it raises is logged.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Guard:
         self._caller = caller
         self._clock = clock
         self._rng = rng
-        self._on_event = on_event
+        self._on_event = Hook("on_event", scope, on_event, clock)
         # A finaliser or a signal handler may make or end a call in the midst of this thread's own.
         self._lock = threading.RLock()
         self._inside = False

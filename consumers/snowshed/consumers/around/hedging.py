@@ -18,6 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from snowshed.consumers.around.latencies import Latencies
 from snowshed.consumers.guard import Guard
+from snowshed.consumers.hooks import Hook
 from snowshed.consumers.permit import Permit
 from snowshed.schemas.propagation import attempt
 
@@ -68,7 +69,7 @@ class _Hedges(Generic[_R]):
         self._guard = guard
         self._operation = operation
         self._between = between
-        self._on_hedge = on_hedge
+        self._on_hedge = Hook("on_hedge", guard.scope, on_hedge, clock)
         self._clock = clock
         self._latencies = Latencies(_QUANTILE)
         self._lock = threading.Lock()
@@ -152,7 +153,7 @@ def hedging(
         guard: whose budget pays, and which admits each attempt.
         shortest: seconds that the first attempt has at least.
         longest: seconds after which the second is sent at the latest.
-        on_hedge: called after each second attempt has been sent.
+        on_hedge: called after each second attempt has been sent; what it raises is logged.
         clock: monotonic seconds, the clock of deadlines.
     """
 
