@@ -422,8 +422,11 @@ def test_a_turn_may_be_forgotten_in_the_midst_of_a_change_of_the_queue() -> None
     """The clock is read under the queue's lock whenever somebody waits."""
     guard = Guard("orders")
 
+    is_time = threading.Event()
+
     def clock() -> float:
-        gc.collect()
+        if is_time.is_set():
+            gc.collect()
         return time.monotonic()
 
     queue = WaitQueue(guard, concurrency=2, clock=clock)
@@ -439,6 +442,8 @@ def test_a_turn_may_be_forgotten_in_the_midst_of_a_change_of_the_queue() -> None
             workers = [threading.Thread(target=work, daemon=True) for _ in range(5)]
             for worker in workers:
                 worker.start()
+            _until(lambda: queue.waiting == 5)
+            is_time.set()
         for worker in workers:
             worker.join()
 
