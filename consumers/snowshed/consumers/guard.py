@@ -22,6 +22,7 @@ from snowshed.consumers.permit import Permit
 from snowshed.consumers.protecting import protected
 from snowshed.consumers.reporting import GuardEvent, GuardStats
 from snowshed.consumers.tally import Tally
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.propagation import COHORTS, Criticality, call_context
 
 __all__ = ["Guard", "GuardEvent", "GuardStats"]
@@ -42,7 +43,7 @@ class Guard:
 
     Usable as `with guard("read"):`, as `async with guard("read"):`, or as a decorator, `@guard.protect`. What is not
     given for a call is inherited from the request being served. Nothing here waits or does I/O: without a view, or
-    when the control plane is lost, the local brakes alone are left.
+    when the control plane is lost, the local brakes alone are left. A forked child counts and learns anew.
 
     Args:
         scope: the service, API or dataset that is called, or that this process is.
@@ -72,12 +73,18 @@ class Guard:
         self._clock = clock
         self._rng = rng
         self._on_event = Hook("on_event", scope, on_event, clock)
+        self._options = local
+        self.after_fork()
+        survive_fork(self)
+
+    def after_fork(self) -> None:
+        """Starts anew: a forked child has calls and rates of its own, and none of the threads that hold a lock."""
         # A finaliser or a signal handler may make or end a call in the midst of this thread's own.
         self._lock = threading.RLock()
         self._inside = False
         self._tally = Tally()
-        self._local = Effective(scope=scope)
-        self.controls = Controls(self._local, clock(), local, rng)
+        self._local = Effective(scope=self.scope)
+        self.controls = Controls(self._local, self._clock(), self._options, self._rng)
         """What it decides by; nobody else should touch it but tests."""
         self._book: DecisionBook | None = None
         self._refresh_at = -inf

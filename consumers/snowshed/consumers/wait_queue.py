@@ -19,6 +19,7 @@ from snowshed.consumers.guard import Guard
 from snowshed.consumers.permit import Permit
 from snowshed.consumers.turn import Ending, Request, Turn, Wake
 from snowshed.schemas.errors import ConfigurationError, Rejected
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.propagation import call_context
 
 __all__ = ["WaitQueue", "WaitQueueOptions"]
@@ -96,10 +97,15 @@ class WaitQueue:
         self.clock = clock
         self._concurrency = concurrency
         self._options = options
+        self.after_fork()
+        survive_fork(self)
+
+    def after_fork(self) -> None:
+        """Starts empty: who waits or is served in the parent is not in a forked child."""
         # A finaliser or a signal handler may leave in the midst of this thread's own change.
         self._lock = threading.RLock()
         self._inside = False
-        self._line: WaitLine[Request] = WaitLine(options.capacity, options.long_above)
+        self._line: WaitLine[Request] = WaitLine(self._options.capacity, self._options.long_above)
         self._served: set[Waiting[Request]] = set()
         self._leaving: deque[Waiting[Request]] = deque()
         self._told: deque[Waiting[Request]] = deque()

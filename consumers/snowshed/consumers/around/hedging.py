@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -72,7 +71,6 @@ class _Hedges(Generic[_R]):
         self._on_hedge = Hook("on_hedge", guard.scope, on_hedge, clock)
         self._clock = clock
         self._latencies = Latencies(_QUANTILE)
-        self._lock = threading.Lock()
         self._running: set[asyncio.Task[_R]] = set()
         """Held, because the event loop holds tasks only weakly."""
 
@@ -87,8 +85,7 @@ class _Hedges(Generic[_R]):
             shortest, longest = self._between
             answer = await self._race(permit, make, min(max(late_after, shortest), longest))
         # Of a first attempt that lost it is known to have lasted as long at least; without it the delay would shrink.
-        with self._lock:
-            self._latencies.add(self._clock() - started)
+        self._latencies.add(self._clock() - started)
         return answer
 
     async def _race(self, permit: Permit, make: Callable[[], Coroutine[Any, Any, _R]], delay: float) -> _R:
