@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from snowshed.consumers.admission.controls import Controls
 from snowshed.consumers.admission.decided import Refusal
-from snowshed.consumers.brakes.degrade import priority
+from snowshed.consumers.brakes.degrade import bounded, priority
 from snowshed.consumers.decisions.book import DecisionBook
 from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.decisions.view import DecisionView
@@ -23,7 +23,7 @@ from snowshed.consumers.protecting import protected
 from snowshed.consumers.reporting import GuardEvent, GuardStats
 from snowshed.consumers.tally import Tally
 from snowshed.schemas.forking import survive_fork
-from snowshed.schemas.propagation import COHORTS, Criticality, call_context
+from snowshed.schemas.propagation import COHORTS, LOWEST_PRIORITY, Criticality, call_context
 
 __all__ = ["Guard", "GuardEvent", "GuardStats"]
 
@@ -107,7 +107,7 @@ class Guard:
             operation: what is called, for events and bulkheads.
             attempt: 0 for a first attempt; inherited when left out.
             criticality: the call's class; inherited when left out.
-            cohort: 0 to 127 within the class; inherited when left out.
+            cohort: 0 to 127 within the class, to which others are bounded; inherited when left out.
             exempt: never refuse it: heartbeats, health checks.
             deadline: when the answer becomes worthless, by the Guard's clock; inherited when left out.
             queued_for: seconds that the request has waited in this process.
@@ -221,10 +221,14 @@ class Guard:
         context = call_context()
         attempt = context.attempt if attempt is None else attempt
         criticality = context.criticality if criticality is None else criticality
-        level = criticality * COHORTS + (context.cohort if cohort is None else cohort)
+        cohort = context.cohort if cohort is None else cohort
+        level = criticality * COHORTS + cohort
+        if not (0 <= cohort < COHORTS and 0 <= level <= LOWEST_PRIORITY):
+            criticality, cohort = bounded(criticality, cohort)
+            level = priority(criticality, cohort)
         deadline = context.deadline if deadline is None else deadline
         now = self._clock()
-        remaining = None if deadline is None else deadline - now
+        remaining = deadline - now if deadline is not None and deadline < inf else None  # NaN is none either
         refusal = shadowed = call = None
         with self._lock:
             if self._inside:
