@@ -19,7 +19,9 @@ from snowshed.consumers import Guard, GuardStats, LocalBrakes, Outcome, WaitQueu
 from snowshed.consumers.brakes import (
     BulkheadOptions,
     CalleeCursorOptions,
+    Circuit,
     CircuitOptions,
+    CircuitState,
     ConcurrencyLimitOptions,
     LeakyBucketOptions,
     TenantsOptions,
@@ -506,3 +508,19 @@ async def test_a_task_is_cancelled_at_every_step_of_its_turn() -> None:
         first.cancel()
         await asyncio.wait({first, second})
         assert _is_empty(queue)
+
+
+def test_an_interrupt_does_not_open_a_circuit_breaker_for_ever() -> None:
+    options = CircuitOptions(in_a_row=1, open_for=1.0)
+    broken: list[Circuit] = []
+
+    def work() -> None:
+        broken.append(Circuit(options, 0.0))
+        broken[-1].ended(0, 0.1, 1.0, lambda: 0.5, failed=True)
+
+    def check() -> None:
+        if broken:
+            broken[-1].tick(100.0, lambda: 0.5)
+            assert broken[-1].state is not CircuitState.OPEN
+
+    assert _interrupt_everywhere(work, check) > 10
