@@ -5,23 +5,25 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from typing import ParamSpec, TypeVar
 
 from snowshed.consumers.admission.controls import Controls
-from snowshed.consumers.admission.decided import Brake, Refusal
-from snowshed.consumers.brakes.degrade import priority
+from snowshed.consumers.admission.decided import Refusal
+from snowshed.consumers.brakes.degrade import bounded, priority
 from snowshed.consumers.decisions.book import DecisionBook
 from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.decisions.view import DecisionView
+from snowshed.consumers.hooks import Hook
 from snowshed.consumers.local import LocalBrakes
-from snowshed.consumers.permit import Outcome, Permit
+from snowshed.consumers.permit import Permit
 from snowshed.consumers.protecting import protected
 from snowshed.consumers.reporting import GuardEvent, GuardStats
-from snowshed.schemas.propagation import COHORTS, Criticality, call_context
+from snowshed.consumers.tally import Tally
+from snowshed.schemas.forking import survive_fork
+from snowshed.schemas.propagation import COHORTS, LOWEST_PRIORITY, Criticality, call_context
 
 __all__ = ["Guard", "GuardEvent", "GuardStats"]
 
@@ -41,7 +43,7 @@ class Guard:
 
     Usable as `with guard("read"):`, as `async with guard("read"):`, or as a decorator, `@guard.protect`. What is not
     given for a call is inherited from the request being served. Nothing here waits or does I/O: without a view, or
-    when the control plane is lost, the local brakes alone are left.
+    when the control plane is lost, the local brakes alone are left. A forked child counts and learns anew.
 
     Args:
         scope: the service, API or dataset that is called, or that this process is.
@@ -50,7 +52,7 @@ class Guard:
         local: the brakes that need no decision.
         clock: monotonic seconds, the same clock as the view's.
         rng: random numbers in [0, 1).
-        on_event: called at every refusal, in the caller's thread.
+        on_event: called at every refusal, in the caller's thread; what it raises is logged.
     """
 
     def __init__(
@@ -70,19 +72,22 @@ class Guard:
         self._caller = caller
         self._clock = clock
         self._rng = rng
-        self._on_event = on_event
-        self._lock = threading.Lock()
-        self._local = Effective(scope=scope)
-        self.controls = Controls(self._local, clock(), local, rng)
+        self._on_event = Hook("on_event", scope, on_event, clock)
+        self._options = local
+        self.after_fork()
+        survive_fork(self)
+
+    def after_fork(self) -> None:
+        """Starts anew: a forked child has calls and rates of its own, and none of the threads that hold a lock."""
+        # A finaliser or a signal handler may make or end a call in the midst of this thread's own.
+        self._lock = threading.RLock()
+        self._inside = False
+        self._tally = Tally()
+        self._local = Effective(scope=self.scope)
+        self.controls = Controls(self._local, self._clock(), self._options, self._rng)
         """What it decides by; nobody else should touch it but tests."""
         self._book: DecisionBook | None = None
         self._refresh_at = -inf
-        self._admitted = 0
-        self._released = 0
-        self._rejected: Counter[Brake] = Counter()
-        self._would_have_rejected: Counter[Criticality] = Counter()
-        self._failed: Counter[Outcome] = Counter()
-        self._last_explanation = ""
 
     def __call__(
         self,
@@ -102,7 +107,7 @@ class Guard:
             operation: what is called, for events and bulkheads.
             attempt: 0 for a first attempt; inherited when left out.
             criticality: the call's class; inherited when left out.
-            cohort: 0 to 127 within the class; inherited when left out.
+            cohort: 0 to 127 within the class, to which others are bounded; inherited when left out.
             exempt: never refuse it: heartbeats, health checks.
             deadline: when the answer becomes worthless, by the Guard's clock; inherited when left out.
             queued_for: seconds that the request has waited in this process.
@@ -143,16 +148,14 @@ class Guard:
         context = call_context()
         criticality = context.criticality if criticality is None else criticality
         cohort = context.cohort if cohort is None else cohort
-        now = self._clock()
-        with self._lock:
-            refusal = self._tuned(now).local.turns_away(priority(criticality, cohort))
+        level = priority(criticality, cohort)
+        refusal = self._alone(lambda controls: controls.local.turns_away(level))
         return None if refusal is None else self._refused(operation, criticality, context.attempt, refusal)
 
     def hear_cursor(self, cursor: int) -> None:
         """The callee has told its cursor with an answer; lower priorities need not be sent for a while."""
         now = self._clock()
-        with self._lock:
-            self.controls.local.hear_cursor(cursor, now)
+        self._alone(lambda controls: controls.local.hear_cursor(cursor, now))
 
     def count_refusal(self, refusal: Refusal, operation: str = "", *, queued_for: float | None = None) -> Refusal:
         """Counts and reports a refusal by the host itself, such as that of a full queue; returns it with its jitter.
@@ -164,18 +167,15 @@ class Guard:
         """
         context = call_context()
         if queued_for is not None:
-            with self._lock:
-                self.controls.local.gave_up(queued_for)
+            self._alone(lambda controls: controls.local.gave_up(queued_for))
         return self._refused(operation, context.criticality, context.attempt, refusal)
 
     def retry_allowed(self, attempt: int = 1) -> bool:
         """Whether retry number `attempt` may be made; charges the budget, so ask once, before waiting for its turn."""
-        now = self._clock()
-        with self._lock:
-            refusal = self._tuned(now).brakes.schedule_retry(attempt)
+        refusal = self._alone(lambda controls: controls.brakes.schedule_retry(attempt))
         if refusal is None:
             return True
-        self._note(GuardEvent(self.scope, "retry", call_context().criticality, attempt, refusal, enforced=True))
+        self._refused("retry", call_context().criticality, attempt, refusal)
         return False
 
     def protect(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -185,9 +185,7 @@ class Guard:
     @property
     def effective(self) -> Effective:
         """What is in force now; its degrade level steers the host's feature knobs."""
-        now = self._clock()
-        with self._lock:
-            return self._tuned(now).effective
+        return self._alone(lambda controls: controls.effective) or self.controls.effective
 
     @property
     def cursor(self) -> int:
@@ -207,21 +205,7 @@ class Guard:
     @property
     def stats(self) -> GuardStats:
         """A snapshot of all counts."""
-        now = self._clock()
-        with self._lock:
-            controls = self._tuned(now)
-            succeeded = self._released - self._failed.total()
-            return GuardStats(
-                admitted=self._admitted,
-                in_flight=self._admitted - self._released,
-                rejected=dict(self._rejected),
-                would_have_rejected=dict(self._would_have_rejected),
-                outcomes=dict(+Counter({Outcome.SUCCEEDED: succeeded, **self._failed})),
-                baseline=controls.baseline,
-                effective=controls.effective,
-                last_explanation=self._last_explanation,
-                local=controls.local.stats,
-            )
+        return self._alone(self._tally.stats) or self._tally.stats(self.controls)
 
     def _decide(  # noqa: PLR0917 - by position, because every call comes here
         self,
@@ -237,38 +221,75 @@ class Guard:
         context = call_context()
         attempt = context.attempt if attempt is None else attempt
         criticality = context.criticality if criticality is None else criticality
-        level = criticality * COHORTS + (context.cohort if cohort is None else cohort)
+        cohort = context.cohort if cohort is None else cohort
+        level = criticality * COHORTS + cohort
+        if not (0 <= cohort < COHORTS and 0 <= level <= LOWEST_PRIORITY):
+            criticality, cohort = bounded(criticality, cohort)
+            level = priority(criticality, cohort)
         deadline = context.deadline if deadline is None else deadline
         now = self._clock()
-        remaining = None if deadline is None else deadline - now
+        remaining = deadline - now if deadline is not None and deadline < inf else None  # NaN is none either
         refusal = shadowed = call = None
         with self._lock:
-            controls = self._tuned(now)
-            if not exempt:
-                call = (operation, criticality, tenant, controls.local.generation)
-                refusal = controls.admit(level, call, attempt, remaining, queued_for, now)
-                if refusal is None and controls.shadow is not None:
-                    shadowed = controls.shadow.check(
-                        criticality, level - criticality * COHORTS, attempt, self._rng, now
-                    )
-            if refusal is None:
-                self._admitted += 1
+            if self._inside:
+                return Permit(self._clock, now, None, None if remaining is None else max(0.0, remaining))
+            self._inside = True
+            try:
+                controls, tally = self._tuned(now), self._tally
+                local = controls.local
+                if not exempt:
+                    call = (operation, criticality, tenant, local.generation)
+                    refusal = controls.refuse(level, call, attempt, remaining, queued_for, now)
+                    if refusal is None and controls.shadow is not None:
+                        shadowed = controls.shadow.check(criticality, level % COHORTS, attempt, self._rng, now)
+                timeout = local.timeout
+                if remaining is not None and (timeout is None or remaining < timeout):
+                    timeout = remaining if remaining > 0 else 0.0
+                permit = Permit(self._clock, now, call, timeout)
+                if refusal is None:
+                    tally.torn = True
+                    if call is not None:
+                        controls.admitted(level, call, attempt, remaining, now)
+                    tally.admitted += 1
+                    permit.ends = tally.ends
+                    tally.torn = False
+            finally:
+                self._inside = False
         if refusal is not None:
             return self._refused(operation, criticality, attempt, refusal)
         if shadowed is not None:
-            self._note(GuardEvent(self.scope, operation, criticality, attempt, shadowed, enforced=False))
-        timeout = controls.local.timeout
-        if remaining is not None and (timeout is None or remaining < timeout):
-            timeout = remaining if remaining > 0 else 0.0
-        return Permit(self._release, now, call, timeout)
+            self._alone(lambda _: self._tally.shadowed(criticality))
+            self._on_event(GuardEvent(self.scope, operation, criticality, attempt, shadowed, enforced=False))
+        return permit
 
     def _refused(self, operation: str, criticality: Criticality, attempt: int, refusal: Refusal) -> Refusal:
-        self._note(GuardEvent(self.scope, operation, criticality, attempt, refusal, enforced=True))
+        self._alone(lambda _: self._tally.refused(refusal))
+        self._on_event(GuardEvent(self.scope, operation, criticality, attempt, refusal, enforced=True))
         # Spread over ±25 %, so that callers refused together do not come back together.
         return replace(refusal, retry_after=refusal.retry_after * (0.75 + 0.5 * self._rng()))
 
+    def _alone(self, work: Callable[[Controls], _R]) -> _R | None:
+        """What some work gives while no other thread changes anything.
+
+        None, and the work is not done, when this thread is in the midst of a change itself.
+        """
+        now = self._clock()
+        with self._lock:
+            if self._inside:
+                return None
+            self._inside = True
+            try:
+                return work(self._tuned(now))
+            finally:
+                self._inside = False
+
     def _tuned(self, now: float) -> Controls:
-        """The controls, tuned anew when a decision has changed and several times a second while they fade."""
+        """The controls, told of all ends, and tuned when a decision has changed and several times a second."""
+        tally = self._tally
+        if tally.torn:
+            tally.start_over(self.controls)
+        if tally.ends:
+            tally.hear_ends(self.controls)
         view = self.view
         book = None if view is None else view.book
         if now >= self._refresh_at or book is not self._book:
@@ -277,21 +298,3 @@ class Guard:
             effective = self._local if view is None else view.for_scope(self.scope, caller=self._caller)
             self.controls.tune(effective, now)
         return self.controls
-
-    def _release(self, permit: Permit, outcome: Outcome, failed: bool | None) -> None:
-        now = self._clock()
-        with self._lock:
-            self._released += 1
-            if outcome is not Outcome.SUCCEEDED:
-                self._failed[outcome] += 1
-            if permit.ticket is not None:
-                self.controls.local.ended(permit.ticket, outcome, failed, now - permit.started, now)
-
-    def _note(self, event: GuardEvent) -> None:
-        with self._lock:
-            if event.enforced:
-                self._rejected[event.refusal.brake] += 1
-                self._last_explanation = event.refusal.reason
-            else:
-                self._would_have_rejected[event.criticality] += 1
-        self._on_event(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Self
 
 from snowshed.schemas.errors import Rejected
 
-__all__ = ["Outcome", "Permit", "Ticket"]
+__all__ = ["End", "Outcome", "Permit", "Ticket"]
 
 Ticket = tuple[str, int, str, int]
 """What the brakes must be told again when a call ends: operation, class, tenant, the breaker's generation."""
@@ -26,22 +27,32 @@ class Outcome(Enum):
     """It timed out or was given up: a sign of overload."""
 
 
+_IGNORED = Outcome.IGNORED
+_SUCCEEDED = Outcome.SUCCEEDED
+
+End = tuple[Ticket | None, Outcome, bool | None, float, float]
+"""How a call ended: its ticket, the outcome, whether the callee failed, the seconds it took, and when that was."""
+
+
 class Permit:
     """One admitted call; used as a context manager it maps exceptions to the outcome, or one is stated explicitly.
 
-    Only the first outcome counts. Without any the call counts as in flight for ever.
+    Only the first outcome counts. A permit that is forgotten counts as in flight until Python disposes of it, and then
+    as ignored.
+
+    To end takes no lock: Python may end a forgotten call, or run a signal handler that ends one, at any instant, also
+    while the same thread holds the Guard's lock. The end is left in `ends`, where the Guard finds it before it decides
+    anything else.
     """
 
-    __slots__ = ("_release", "started", "ticket", "timeout")
+    __slots__ = ("_clock", "ends", "started", "ticket", "timeout")
 
     def __init__(
-        self,
-        release: Callable[[Permit, Outcome, bool | None], None],
-        started: float,
-        ticket: Ticket | None,
-        timeout: float | None,
+        self, clock: Callable[[], float], started: float, ticket: Ticket | None, timeout: float | None
     ) -> None:
-        self._release: Callable[[Permit, Outcome, bool | None], None] | None = release
+        self.ends: deque[End] | None = None
+        """Where to leave how it ended; None before it counts, and after its end."""
+        self._clock = clock
         self.started = started
         """When it was admitted, by the Guard's clock."""
         self.ticket = ticket
@@ -75,12 +86,14 @@ class Permit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        release = self._release
-        if kind is None and release is not None:
-            self._release = None
-            release(self, Outcome.SUCCEEDED, False)
-        elif kind is not None:
-            self._end(_outcome_of(kind), failed=None if issubclass(kind, Rejected) else True)
+        if kind is None:  # as `_end` does: a call less for most calls
+            now = self._clock()
+            ends = self.ends
+            if ends is not None:
+                self.ends = None
+                ends.append((self.ticket, _SUCCEEDED, False, now - self.started, now))
+        else:
+            self._end(_outcome_of(kind), failed=_has_failed(kind))
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,11 +103,28 @@ class Permit:
     ) -> None:
         self.__exit__(kind, error, traceback)
 
+    def __del__(self) -> None:
+        try:
+            ends = self.ends
+        except AttributeError:  # an interrupt kept it from being made
+            return
+        if ends is not None:
+            # Without the clock: no call, no interrupt that Python would swallow here.
+            ends.append((self.ticket, _IGNORED, None, 0.0, self.started))
+
     def _end(self, outcome: Outcome, *, failed: bool | None) -> None:
-        release = self._release
-        if release is not None:
-            self._release = None
-            release(self, outcome, failed)
+        now = self._clock()
+        ends = self.ends
+        # No call may stand between these two steps: Python lets an interrupt in at calls, and it would lose the end.
+        if ends is not None:
+            self.ends = None
+            ends.append((self.ticket, outcome, failed, now - self.started, now))
+
+
+def _has_failed(kind: type[BaseException]) -> bool | None:
+    """Whether the callee has: not when it refused, nor when the caller was interrupted or a generator closed early."""
+    is_told = issubclass(kind, Exception | asyncio.CancelledError) and not issubclass(kind, Rejected)
+    return True if is_told else None
 
 
 def _outcome_of(kind: type[BaseException]) -> Outcome:

@@ -122,7 +122,7 @@ class _Refusing(Controls):
         """Hands back what has changed in the meantime."""
         _copy(self, real)
 
-    def admit(self, *_call: object) -> Refusal | None:
+    def refuse(self, *_call: object) -> Refusal | None:
         """The refusal, whatever the call."""
         return self._refusal
 

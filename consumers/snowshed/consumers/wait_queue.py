@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from math import inf
+from typing import TypeVar
 
 from snowshed.consumers.admission.decided import Brake, Refusal
+from snowshed.consumers.brakes.bounds import check
 from snowshed.consumers.brakes.degrade import priority
 from snowshed.consumers.brakes.wait_line import Waiting, WaitLine
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.permit import Permit
-from snowshed.consumers.turn import Ending, Turn, Wake
+from snowshed.consumers.turn import Ending, Request, Turn, Wake
 from snowshed.schemas.errors import ConfigurationError, Rejected
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.propagation import call_context
 
 __all__ = ["WaitQueue", "WaitQueueOptions"]
+
+_R = TypeVar("_R")
 
 _LATER = 1.0
 """Seconds after which a request that found no place may come again."""
@@ -35,8 +42,19 @@ class WaitQueueOptions:
     """When more than this wait, the highest priority is served first, and of that the last come: not everybody can be
     served in time any more."""
 
+    def __post_init__(self) -> None:
+        check(self, capacity=self.capacity, longest_wait=self.longest_wait, long_above=self.long_above)
+
 
 _DEFAULT = WaitQueueOptions()
+
+
+class _Place(Enum):
+    """Where a request stands after its arrival."""
+
+    SERVED = auto()
+    LINE = auto()
+    NONE = auto()
 
 
 class WaitQueue:
@@ -78,10 +96,19 @@ class WaitQueue:
         self.guard = guard
         self.clock = clock
         self._concurrency = concurrency
-        self._longest_wait = options.longest_wait
-        self._lock = threading.Lock()
-        self._line: WaitLine[Wake] = WaitLine(options.capacity, options.long_above)
-        self._serving = 0
+        self._options = options
+        self.after_fork()
+        survive_fork(self)
+
+    def after_fork(self) -> None:
+        """Starts empty: who waits or is served in the parent is not in a forked child."""
+        # A finaliser or a signal handler may leave in the midst of this thread's own change.
+        self._lock = threading.RLock()
+        self._inside = False
+        self._line: WaitLine[Request] = WaitLine(self._options.capacity, self._options.long_above)
+        self._served: set[Waiting[Request]] = set()
+        self._leaving: deque[Waiting[Request]] = deque()
+        self._told: deque[Waiting[Request]] = deque()
 
     @property
     def waiting(self) -> int:
@@ -91,47 +118,58 @@ class WaitQueue:
     @property
     def serving(self) -> int:
         """Requests that are served now."""
-        return self._serving
+        return len(self._served)
 
     def enter(self, operation: str = "", *, tenant: str = "") -> Turn:
         """A block that serves one request; entering it waits for the request's turn, or raises `Rejected`."""
         return Turn(self, operation, tenant)
 
-    def arrive(self, operation: str, wake: Wake) -> Waiting[Wake] | None:
-        """Takes a place, which gives None, or joins the line; `wake` is told later how the wait ended.
+    def request(self, operation: str, wake: Wake) -> Waiting[Request]:
+        """A request that has not arrived yet; `wake` is told when its wait is over.
 
         Raises:
-            Rejected: the request's priority is shed, or the line is full of what is no less urgent.
+            Rejected: its priority is shed.
         """
         refusal = self.guard.turn_away(operation)
         if refusal is not None:
             raise refusal.error(self.guard.scope)
         now, context = self.clock(), call_context()
-        until = min(now + self._longest_wait, inf if context.deadline is None else context.deadline)
-        waiting = Waiting(wake, now, until, priority(context.criticality, context.cohort))
-        with self._lock:
-            if not self._line and self._serving < self._places:
-                self._serving += 1
-                return None
-            displaced = self._line.join(waiting)
-        if displaced is waiting:
+        until = min(now + self._options.longest_wait, inf if context.deadline is None else context.deadline)
+        return Waiting(Request(wake), now, until, priority(context.criticality, context.cohort))
+
+    def arrive(self, waiting: Waiting[Request], operation: str) -> bool:
+        """Whether a request has a place at once; otherwise it has joined the line.
+
+        Raises:
+            Rejected: the line is full of what is no less urgent.
+        """
+        place = self._alone(lambda: self._join(waiting))
+        if place is None:  # in the midst of this thread's own change: it would wait for itself
+            self._served.add(waiting)
+            return True
+        if place is _Place.NONE:
             full = Refusal(Brake.QUEUE, f"{self.waiting} requests wait already", _LATER)
             raise self.guard.count_refusal(full, operation).error(self.guard.scope)
-        if displaced is not None:
-            displaced.who(Ending.DISPLACED)
-        return waiting
+        return place is _Place.SERVED
+
+    def conclude(self, waiting: Waiting[Request]) -> Ending:
+        """How the wait of a request has ended that has been woken, or waits no longer."""
+
+        def look() -> Ending:
+            if waiting in self._served:
+                return Ending.CALLED
+            self._line.leave(waiting)
+            return Ending.DISPLACED if waiting.who.is_displaced else Ending.LATE
+
+        return self._alone(look) or Ending.LATE
 
     def admit(self, operation: str, tenant: str, waited: float) -> Permit:
-        """Asks the guard after the wait; a refusal gives the place to the next.
+        """Asks the guard after the wait.
 
         Raises:
             Rejected: a brake refused the request.
         """
-        answer = self.guard.try_admit(operation, tenant=tenant, queued_for=waited)
-        if isinstance(answer, Permit):
-            return answer
-        self.done()
-        raise answer.error(self.guard.scope)
+        return self.guard(operation, tenant=tenant, queued_for=waited)
 
     def give_up(self, operation: str, waited: float, ending: Ending) -> Rejected:
         """The error of a request that has waited in vain."""
@@ -142,31 +180,75 @@ class WaitQueue:
             refusal = Refusal(Brake.DEADLINE, f"not served in time after a wait of {waited:.2f} s", 0.0)
         return self.guard.count_refusal(refusal, operation, queued_for=waited).error(self.guard.scope)
 
-    def leave(self, waiting: Waiting[Wake]) -> bool:
-        """Waits no longer; False when the request has been called in the meantime, and `wake` is told."""
-        with self._lock:
-            return self._line.leave(waiting)
+    def leave(self, waiting: Waiting[Request]) -> None:
+        """Takes a request out, wherever it is, and calls those whose turn it is, or would have been; does so once."""
+        self._leaving.append(waiting)
+        self._alone(lambda: None)
 
-    def done(self) -> None:
-        """Gives a place back and wakes those whose turn it is, or would have been."""
-        needed = self.guard.service_time or 0.0
-        with self._lock:
-            self._serving -= 1
-            calls = self._call(needed)
-        # Outside of the lock: waking is other people's code.
-        for wake, ending in calls:
-            wake(ending)
+    def _alone(self, work: Callable[[], _R]) -> _R | None:
+        """What some work gives while no other thread changes anything, those who leave having left.
 
-    def _call(self, needed: float) -> list[tuple[Wake, Ending]]:
-        calls: list[tuple[Wake, Ending]] = []
-        now = self.clock()
-        while self._line and self._serving < self._places:
+        None, and the work is not done, when this thread is in the midst of a change itself; that looks again for those
+        who leave before it ends.
+        """
+        with self._lock:
+            if self._inside:
+                return None
+            self._inside = True
+            try:
+                self._settle()
+                result = work()
+                self._settle()
+            finally:
+                self._inside = False
+        self._tell()
+        return result
+
+    def _settle(self) -> None:
+        """Lets go who leaves, and calls who is next; an interrupt at any place leaves the rest to the next time."""
+        leaving = self._leaving
+        while True:
+            while leaving:
+                self._served.discard(leaving[0])
+                self._line.leave(leaving[0])
+                leaving.popleft()
+            self._call()
+            if not leaving:
+                return
+
+    def _join(self, waiting: Waiting[Request]) -> _Place:
+        if not self._line and len(self._served) < self._places:
+            self._served.add(waiting)
+            return _Place.SERVED
+        displaced = self._line.join(waiting)
+        if displaced is waiting:
+            return _Place.NONE
+        if displaced is not None:
+            displaced.who.is_displaced = True
+            self._told.append(displaced)
+        return _Place.LINE
+
+    def _call(self) -> None:
+        if not self._line:
+            return
+        now, needed = self.clock(), self.guard.service_time or 0.0
+        while self._line and len(self._served) < self._places:
             called, too_late = self._line.call(now, needed)
-            calls += [(waiting.who, Ending.LATE) for waiting in too_late]
+            self._told.extend(too_late)
             if called is not None:
-                self._serving += 1
-                calls.append((called.who, Ending.CALLED))
-        return calls
+                self._served.add(called)
+                self._told.append(called)
+
+    def _tell(self) -> None:
+        """Wakes those whose wait is over, outside of the lock: it is other people's code."""
+        told = self._told
+        while told:
+            try:
+                waiting = told.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            if not waiting.who.tell():
+                self.leave(waiting)
 
     @property
     def _places(self) -> int:

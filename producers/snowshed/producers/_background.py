@@ -6,8 +6,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
 
-from snowshed.producers._forking import survive_fork
 from snowshed.producers._log import ForkSafeLog
+from snowshed.schemas.forking import survive_fork
 
 __all__ = ["Background"]
 

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from snowshed.producers._background import Background
-from snowshed.producers._forking import survive_fork
 from snowshed.producers._log import ForkSafeLog
 from snowshed.producers._throttle import Throttle
 from snowshed.producers.local_health import LocalHealth
@@ -19,6 +18,7 @@ from snowshed.producers.node import Node
 from snowshed.producers.transport import Outlet
 from snowshed.producers.vitals import NO_VITALS, Vitals
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.records import Heartbeat, NodeStatus
 
 __all__ = ["DEFAULT_INTERVAL", "HeartbeatEmitter", "no_vitals", "unknown_pool"]

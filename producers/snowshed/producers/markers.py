@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from math import nan
 
-from snowshed.producers._forking import survive_fork
 from snowshed.producers.node import Node
 from snowshed.producers.transport import Outlet
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.records import Marker, PositionUnit, ReplicaRole
 
 __all__ = ["MarkerReporter"]

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Self
 
 from snowshed.producers._background import Background
-from snowshed.producers._forking import survive_fork
 from snowshed.producers.batching import timing_batches
 from snowshed.producers.inbound import dependency_failed
 from snowshed.producers.node import Node
@@ -18,6 +17,7 @@ from snowshed.producers.outcome import Outcome, outcome_of
 from snowshed.producers.transport import Outlet
 from snowshed.producers.window import Edge, Gauge, Row, Slow, Window
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.propagation import call_context
 from snowshed.schemas.records import Vantage
 

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from snowshed.producers._background import Background
-from snowshed.producers._forking import survive_fork
 from snowshed.producers._kafka import load_client, open_producer
 from snowshed.producers._log import ForkSafeLog
 from snowshed.producers._throttle import Throttle
@@ -21,6 +20,7 @@ from snowshed.producers.round_trip import WindowMinimum
 from snowshed.schemas.cloudevents import headers
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.records import Heartbeat, Marker, Record
 from snowshed.schemas.topics import Topics
 

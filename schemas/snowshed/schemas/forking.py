@@ -1,4 +1,4 @@
-"""A background thread's lock that no fork ever inherits while it is held."""
+"""What an `os.fork` must not hand on: locks that threads of the parent hold, and what only those threads would end."""
 
 from __future__ import annotations
 
@@ -7,10 +7,29 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
+from typing import Protocol
 
-__all__ = ["ForkGate"]
+__all__ = ["ForkAware", "ForkGate", "survive_fork"]
 
 _LONGEST_WAIT = 1.0
+
+
+class ForkAware(Protocol):
+    """Something that must forget its threads and locks in a forked child."""
+
+    def after_fork(self) -> None:
+        """Called in the child, before any of its own code runs."""
+        ...
+
+
+_SURVIVORS: weakref.WeakSet[ForkAware] = weakref.WeakSet()
+
+
+def survive_fork(owner: ForkAware) -> None:
+    """Have `owner.after_fork()` called in every forked child for as long as `owner` lives."""
+    _SURVIVORS.add(owner)
+
+
 _GATES: weakref.WeakSet[ForkGate] = weakref.WeakSet()
 
 
@@ -45,10 +64,13 @@ class ForkGate:
             self._forking = False
             self._lock.release()
 
-    def after_in_child(self) -> None:
-        """Starts over without the parent's threads."""
+    def reset(self) -> None:
+        """Forgets, in the child, who held it."""
         self._lock = threading.Lock()
         self._forking = False
+
+    def after_in_child(self) -> None:
+        """Starts over without the parent's threads."""
         in_child = self._in_child() if self._in_child is not None else None
         if in_child is not None:
             in_child()
@@ -62,8 +84,18 @@ def _each(method: Callable[[ForkGate], None]) -> Callable[[], None]:
     return call
 
 
+def _after_in_child() -> None:
+    # First what is passive, for what starts anew uses it.
+    for gate in list(_GATES):
+        gate.reset()
+    for owner in list(_SURVIVORS):
+        owner.after_fork()
+    for gate in list(_GATES):
+        gate.after_in_child()
+
+
 os.register_at_fork(
     before=_each(ForkGate.before_fork),
     after_in_parent=_each(ForkGate.after_in_parent),
-    after_in_child=_each(ForkGate.after_in_child),
+    after_in_child=_after_in_child,
 )

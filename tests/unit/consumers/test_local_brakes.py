@@ -100,7 +100,8 @@ def test_a_test_can_force_a_refusal_by_any_brake(brake: Brake) -> None:
     with force_refusal(guard, brake, retry_after=3.0):
         with pytest.raises(Rejected, match="for a test") as caught:
             guard("read")
-        assert isinstance(guard.try_admit("health", exempt=True), Permit)
+        exempt = guard.try_admit("health", exempt=True)
+        assert isinstance(exempt, Permit)
         clock.advance(1.0)
         before.succeeded()
     assert caught.value.retry_after == 3.0
@@ -160,8 +161,10 @@ def test_the_presets_switch_on_what_they_say() -> None:
 
 def test_under_shedding_a_tenant_is_held_to_its_share() -> None:
     guard, clock = hand_clocked_guard("orders", local=LocalBrakes(tenants=TenantsOptions()))
-    for tenant in ["greedy"] * 20 + ["modest", "quiet"]:
+    held = [
         guard("read", tenant=tenant, criticality=Criticality.CRITICAL_PLUS, queued_for=1.0)
+        for tenant in ["greedy"] * 20 + ["modest", "quiet"]
+    ]
     for cohort in range(128):
         guard("read", criticality=Criticality.SHEDDABLE, cohort=cohort)
     clock.advance(1.0)
@@ -169,6 +172,7 @@ def test_under_shedding_a_tenant_is_held_to_its_share() -> None:
     assert isinstance(answer, Refusal)
     assert answer.brake is Brake.TENANT
     assert isinstance(guard.try_admit("read", tenant="modest", cohort=0, criticality=Criticality.CRITICAL_PLUS), Permit)
+    assert guard.stats.in_flight == len(held)
 
 
 _SMALL = LocalBrakes(

@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from snowshed.consumers import Guard, LocalBrakes
+from snowshed.consumers import Guard, LocalBrakes, Permit
 from snowshed.consumers.brakes import CircuitOptions, ConcurrencyLimitOptions, ThrottleOptions
 from snowshed.consumers.integrations.opentelemetry import observe_guards
 from snowshed.consumers.integrations.prometheus import GuardCollector
@@ -20,8 +20,8 @@ from snowshed.schemas.records import DecisionKind, DecisionMode
 _SHADOW = decision("orders", DecisionKind.BREAKER, p_reject=1.0, mode=DecisionMode.SHADOW)
 
 
-def _used() -> Guard:
-    """A guard that has admitted three calls, of which one is in flight, refused one, and shadowed one."""
+def _used() -> tuple[Guard, Permit]:
+    """A guard that has admitted three calls, refused one, and shadowed one; and that of them which is in flight."""
     view = in_memory_view(decision("orders", DecisionKind.DEGRADE, degrade_level=3))
     brakes = LocalBrakes(circuit=CircuitOptions(), limit=ConcurrencyLimitOptions(), throttle=ThrottleOptions())
     guard = Guard("orders", view=view, local=brakes)
@@ -30,8 +30,7 @@ def _used() -> Guard:
     guard("read").dropped()
     guard.try_admit("read", criticality=Criticality.SHEDDABLE)
     with set_decisions(guard, _SHADOW):
-        guard("read")
-    return guard
+        return guard, guard("read")
 
 
 _EXPECTED = {
@@ -70,7 +69,7 @@ def _scraped(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
 
 def test_prometheus_scrapes_what_guards_have_done() -> None:
     registry = CollectorRegistry()
-    guard = _used()
+    guard, _held = _used()
     registry.register(GuardCollector([guard]))
     seen = _scraped(registry)
     assert 0 <= seen.pop(("decision_age", "")) < 10
@@ -102,7 +101,8 @@ def _collected(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
 def test_opentelemetry_collects_what_guards_have_done() -> None:
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
-    guards = [_used()]
+    guard, _held = _used()
+    guards = [guard]
     observe_guards(provider.get_meter("shop"), lambda: guards)
     seen = _collected(reader)
     assert 0 <= seen.pop(("decision_age", "")) < 10

@@ -6,6 +6,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from math import inf, nan
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -297,3 +299,51 @@ def test_a_shed_priority_does_not_wait() -> None:
     low = CallContext(criticality=Criticality.SHEDDABLE)
     with use_context(low), pytest.raises(Rejected, match="priorities up to"), queue.enter("read"):
         pass
+
+
+def test_a_turn_is_entered_once_at_a_time() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=2)
+    turn = queue.enter("read")
+    with turn, pytest.raises(RuntimeError, match="entered already"), turn:
+        pass
+    assert queue.serving == 0
+    with turn:
+        assert queue.serving == 1
+
+
+@pytest.mark.parametrize("wrong", [{"capacity": -1}, {"longest_wait": nan}, {"long_above": -1}])
+def test_options_that_make_no_queue_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="WaitQueueOptions"):
+        WaitQueueOptions(**wrong)
+
+
+async def test_a_wait_may_be_as_long_as_it_likes() -> None:
+    queue = WaitQueue(Guard("orders"), concurrency=1, options=WaitQueueOptions(longest_wait=inf))
+
+    def work() -> None:
+        with queue.enter("read"):
+            pass
+
+    async with queue.enter("read"):
+        waiters = [asyncio.to_thread(work), _enter(queue)]
+        waiting = asyncio.gather(*waiters)
+        await _async_until(lambda: queue.waiting == 2)
+    await waiting
+    assert queue.serving == 0
+
+
+def test_a_guard_that_fails_takes_no_place() -> None:
+    clock = FakeClock()
+    guard = Guard("orders", clock=clock)
+    queue = WaitQueue(guard, concurrency=1, clock=clock)
+    with queue.enter("read"):
+        pass
+
+    def fail(*_: object, **__: object) -> Any:
+        raise ValueError("no view")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Guard, "__call__", fail)
+        with pytest.raises(ValueError, match="no view"), queue.enter("read"):
+            pass
+    assert queue.serving == 0

@@ -53,20 +53,21 @@ class Controls:
         """Admitted first attempts per second before the incident; None until seen for five seconds."""
         return self.demand.rate if self.demand.observed >= _BASELINE_KNOWN_AFTER else None
 
-    def admit(  # noqa: PLR0917 - by position, because every call comes here
+    def refuse(  # noqa: PLR0917 - by position, because every call comes here
         self, level: int, call: Ticket, attempt: int, remaining: float | None, queued_for: float, now: float, /
     ) -> Refusal | None:
-        """Asks all brakes in their order and counts the call as made when none refuses it."""
-        refusal = (
+        """Asks all brakes in their order; None when the call may be made, and has paid for it."""
+        return (
             self.brakes.refuse(level, self._draw)
             or self.local.refuse(level, call, remaining, queued_for, now)
             or self.brakes.spend(attempt, now)
         )
-        if refusal is None:
-            self.local.admitted(level, call, remaining, now)
-            if not attempt:
-                self.demand.counted += 1
-        return refusal
+
+    def admitted(self, level: int, call: Ticket, attempt: int, remaining: float | None, now: float, /) -> None:
+        """Counts a call that was not refused as made."""
+        self.local.admitted(level, call, remaining, now)
+        if not attempt:
+            self.demand.counted += 1
 
     def tune(self, effective: Effective, now: float) -> None:
         """Sets every brake to what is in force; to be called several times a second, because decisions fade."""

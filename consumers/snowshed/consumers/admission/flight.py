@@ -101,6 +101,17 @@ class FlightBrakes:
             else:
                 limit.ignored()
 
+    def forget(self) -> None:
+        """Nothing will be heard of the calls in flight."""
+        if self._bulkhead is not None:
+            self._bulkhead.forget()
+        if self._tenants is not None:
+            self._tenants.forget()
+        if self._limit is not None:
+            self._limit.in_flight = 0
+        if self._throttle is not None:
+            self._throttle.forget()
+
     def tick(self, effective: Effective, now: float, *, sheds: bool) -> None:
         """Brings every brake up to date; `sheds` when requests are being refused for their priority."""
         limit = self._limit

@@ -174,6 +174,11 @@ class LocalAdmission:
         if self._flight is not None:
             self._flight.ended(call, outcome, elapsed)
 
+    def forget(self) -> None:
+        """Nothing will be heard of the calls in flight; a probe among them is taken to hang, and is made again."""
+        if self._flight is not None:
+            self._flight.forget()
+
     def tick(self, effective: Effective, now: float) -> None:
         """Brings every brake up to date; to be called several times a second."""
         frozen = bool(effective.decisions)

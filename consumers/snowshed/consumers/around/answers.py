@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from snowshed.schemas.forking import survive_fork
 
 __all__ = ["Answer", "Answers"]
 
@@ -30,18 +33,23 @@ class Answers(Generic[_K, _V]):
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._lock = threading.Lock()
         self._held: OrderedDict[_K, Answer[_V]] = OrderedDict()
-        self._asked: dict[_K, object] = {}
+        self.after_fork()
+        survive_fork(self)
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def after_fork(self) -> None:
+        """Keeps what is held; what the parent's threads ask for will not be answered in a forked child."""
+        self._lock = threading.RLock()  # a finaliser may discard a key in the midst of this thread's own step
+        self._asked: dict[_K, object] = {}
 
     def get(self, key: _K) -> Answer[_V] | None:
         """The answer held for a key, which makes it the last to go."""
         with self._lock:
             answer = self._held.get(key)
-            if answer is not None:
+            with suppress(KeyError):  # nothing is held, or no longer
                 self._held.move_to_end(key)
             return answer
 
@@ -57,9 +65,10 @@ class Answers(Generic[_K, _V]):
         with self._lock:
             if self._asked.get(key) is not token:
                 return
-            del self._asked[key]
+            self._held.pop(key, None)
             self._held[key] = answer
-            self._held.move_to_end(key)
+            if self._asked.pop(key, None) is not token:  # discarded in the midst
+                self._held.pop(key, None)
             if len(self._held) > self._size:
                 self._held.popitem(last=False)
 
@@ -67,7 +76,7 @@ class Answers(Generic[_K, _V]):
         """Nothing came of what was asked for."""
         with self._lock:
             if self._asked.get(key) is token:
-                del self._asked[key]
+                self._asked.pop(key, None)
 
     def discard(self, key: _K) -> None:
         """Forgets a key, also what is being asked for."""

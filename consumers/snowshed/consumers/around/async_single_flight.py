@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from snowshed.consumers.around.single_flight import WAITERS, too_many_wait
 from snowshed.consumers.around.urgency import goes_again
 from snowshed.schemas.errors import Rejected
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.propagation import CallContext, call_context
 
 __all__ = ["AsyncSingleFlight"]
@@ -41,7 +42,12 @@ class AsyncSingleFlight(Generic[_K, _V]):
     def __init__(self, scope: str, *, waiters: int = WAITERS) -> None:
         self._scope = scope
         self._waiters = waiters
-        self._lock = threading.Lock()
+        self.after_fork()
+        survive_fork(self)
+
+    def after_fork(self) -> None:
+        """Forgets, in a forked child, the calls of the parent's loops, which do not run there."""
+        self._lock = threading.RLock()  # a task may be forgotten in the midst of this thread's own step
         self._flights: dict[tuple[asyncio.AbstractEventLoop, _K], _Flight[_V]] = {}
 
     async def call(self, key: _K, load: Callable[[], Coroutine[Any, Any, _V]]) -> _V:
@@ -71,8 +77,8 @@ class AsyncSingleFlight(Generic[_K, _V]):
     def forget(self, key: _K) -> None:
         """Who asks from now on does not wait for the call in flight, whose answer may be outdated."""
         with self._lock:
-            for place in [place for place in self._flights if place[1] == key]:
-                del self._flights[place]
+            for place in [place for place in tuple(self._flights) if place[1] == key]:
+                self._flights.pop(place, None)
 
     async def _wait(self, key: _K, flight: _Flight[_V]) -> _V:
         try:
@@ -89,7 +95,7 @@ class AsyncSingleFlight(Generic[_K, _V]):
         place = (asyncio.get_running_loop(), key)
         with self._lock:
             flight = self._flights.get(place)
-            if flight is None or flight.task.done():
+            if flight is None or flight.task.done() or flight.task.cancelling():
                 flight = self._flights[place] = _Flight(call_context(), asyncio.create_task(_run(load)))
                 flight.task.add_done_callback(lambda task: self._land(place, task))
             elif flight.waiters > self._waiters:
@@ -101,7 +107,7 @@ class AsyncSingleFlight(Generic[_K, _V]):
         with self._lock:
             flight = self._flights.get(place)
             if flight is not None and flight.task is task:
-                del self._flights[place]
+                self._flights.pop(place, None)
         if task.done() and not task.cancelled():
             task.exception()  # was looked at, so that asyncio does not report it
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from snowshed.consumers.around.latencies import Latencies
 from snowshed.consumers.guard import Guard
+from snowshed.consumers.hooks import Hook
 from snowshed.consumers.permit import Permit
 from snowshed.schemas.propagation import attempt
 
@@ -68,10 +68,9 @@ class _Hedges(Generic[_R]):
         self._guard = guard
         self._operation = operation
         self._between = between
-        self._on_hedge = on_hedge
+        self._on_hedge = Hook("on_hedge", guard.scope, on_hedge, clock)
         self._clock = clock
         self._latencies = Latencies(_QUANTILE)
-        self._lock = threading.Lock()
         self._running: set[asyncio.Task[_R]] = set()
         """Held, because the event loop holds tasks only weakly."""
 
@@ -86,8 +85,7 @@ class _Hedges(Generic[_R]):
             shortest, longest = self._between
             answer = await self._race(permit, make, min(max(late_after, shortest), longest))
         # Of a first attempt that lost it is known to have lasted as long at least; without it the delay would shrink.
-        with self._lock:
-            self._latencies.add(self._clock() - started)
+        self._latencies.add(self._clock() - started)
         return answer
 
     async def _race(self, permit: Permit, make: Callable[[], Coroutine[Any, Any, _R]], delay: float) -> _R:
@@ -152,7 +150,7 @@ def hedging(
         guard: whose budget pays, and which admits each attempt.
         shortest: seconds that the first attempt has at least.
         longest: seconds after which the second is sent at the latest.
-        on_hedge: called after each second attempt has been sent.
+        on_hedge: called after each second attempt has been sent; what it raises is logged.
         clock: monotonic seconds, the clock of deadlines.
     """
 

@@ -12,7 +12,7 @@ _SORTED_EVERY = 10
 
 
 class Latencies:
-    """The last 200 latencies, of which one quantile is brought up to date at every tenth.
+    """The last 200 latencies, of which one quantile is brought up to date at every tenth, or so where threads share it.
 
     Args:
         quantile: which one, 0 to 1.

@@ -20,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from snowshed.consumers.around.backoff import Backoff
 from snowshed.consumers.guard import Guard
+from snowshed.consumers.hooks import Hook
 from snowshed.schemas.errors import ConfigurationError, Rejected
 from snowshed.schemas.propagation import attempt, call_context
 
@@ -57,7 +58,7 @@ class _Retries:
     on: Errors
     attempts: int
     backoff: Backoff
-    on_retry: Callable[[RetryEvent], None]
+    on_retry: Hook[RetryEvent]
     clock: Callable[[], float]
     rng: Callable[[], float]
 
@@ -142,7 +143,7 @@ def retrying(
         on: what is worth another try; a call that is not idempotent wants fewer.
         attempts: at most so many calls, the first included.
         backoff: how long to wait; a refusal's `retry_after` is waited for too.
-        on_retry: called before each wait, in the caller's thread or task.
+        on_retry: called before each wait, in the caller's thread or task; what it raises is logged.
         clock: monotonic seconds, the clock of deadlines.
         rng: random numbers in [0, 1).
 
@@ -151,4 +152,5 @@ def retrying(
     """
     if attempts < 1:
         raise ConfigurationError(f"retrying({guard.scope}): attempts is {attempts}; give 1, for no retry, or more")
-    return _Retries(guard=guard, on=on, attempts=attempts, backoff=backoff, on_retry=on_retry, clock=clock, rng=rng)
+    hook = Hook("on_retry", guard.scope, on_retry, clock)
+    return _Retries(guard=guard, on=on, attempts=attempts, backoff=backoff, on_retry=hook, clock=clock, rng=rng)

@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 from snowshed.consumers.around.urgency import goes_again
 from snowshed.schemas.errors import Rejected
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.propagation import CallContext, call_context
 
 __all__ = ["WAITERS", "SingleFlight", "too_many_wait"]
@@ -54,7 +55,12 @@ class SingleFlight(Generic[_K, _V]):
     def __init__(self, scope: str, *, waiters: int = WAITERS) -> None:
         self._scope = scope
         self._waiters = waiters
-        self._lock = threading.Lock()
+        self.after_fork()
+        survive_fork(self)
+
+    def after_fork(self) -> None:
+        """Forgets, in a forked child, the calls of the parent's threads, which will not be answered there."""
+        self._lock = threading.RLock()  # a finaliser may ask, or forget a key, in the midst of this thread's own step
         self._flights: dict[_K, _Flight[_V]] = {}
 
     def call(self, key: _K, load: Callable[[], _V], *, timeout: float | None = None) -> _V:
@@ -139,7 +145,7 @@ class SingleFlight(Generic[_K, _V]):
     def _land(self, key: _K, flight: _Flight[_V]) -> None:
         with self._lock:
             if self._flights.get(key) is flight:
-                del self._flights[key]
+                self._flights.pop(key, None)
 
 
 def too_many_wait(scope: str, waiters: int) -> Rejected:

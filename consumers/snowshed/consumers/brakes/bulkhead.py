@@ -61,3 +61,8 @@ class Bulkhead:
             self._by_operation[operation] = left
         else:
             del self._by_operation[operation]
+
+    def forget(self) -> None:
+        """Nothing will be heard of the calls in flight."""
+        self._by_operation.clear()
+        self._by_class = [0] * len(Criticality)

@@ -172,20 +172,24 @@ class Circuit:
         return CircuitEvent.STEPPED if self.state in _RAMPING and now >= self._until else None
 
     def _happen(self, event: CircuitEvent, now: float, draw: float) -> None:
-        self.state = TRANSITIONS[self.state, event]
-        self.is_closed = self.state is CircuitState.CLOSED
-        self.generation += 1
-        self._edge.share = SHARES[self.state]
+        state = TRANSITIONS[self.state, event]
+        share, until, openings = SHARES[state], inf, self._openings
+        if state is CircuitState.OPEN:
+            until, openings = now + self._open_time(draw), openings + 1
+        elif state is CircuitState.CLOSED:
+            openings = 0
+        elif state in _RAMPING:
+            until = now + self._options.ramp_step
+        probes = Probes(self._options, now)
         self._evidence.clear(now)
-        self._probes = Probes(self._options, now)
-        self._until = inf
-        if self.state is CircuitState.OPEN:
-            self._until = now + self._open_time(draw)
-            self._openings += 1
-        elif self.state is CircuitState.CLOSED:
-            self._openings = 0
-        elif self.state in _RAMPING:
-            self._until = now + self._options.ramp_step
+        # From here on without a call, at which an interrupt could break in: open without an end would stay so for ever.
+        self._probes = probes
+        self._edge.share = share
+        self._until = until
+        self._openings = openings
+        self.generation += 1
+        self.state = state
+        self.is_closed = state is CircuitState.CLOSED
 
     def _open_time(self, draw: float) -> float:
         doubled = self._options.open_for * 2.0 ** min(self._openings, 60)

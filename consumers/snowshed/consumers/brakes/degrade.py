@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from snowshed.schemas.propagation import COHORTS, Criticality
 
-__all__ = ["LEVELS", "DegradeLevel", "degrade_level", "priority"]
+__all__ = ["LEVELS", "DegradeLevel", "bounded", "degrade_level", "priority"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,12 @@ def degrade_level(level: int) -> DegradeLevel:
     return LEVELS[max(0, min(level, len(LEVELS) - 1))]
 
 
+def bounded(criticality: int, cohort: int) -> tuple[Criticality, int]:
+    """A class and a cohort that exist: what lies outside is taken for the nearest that does."""
+    return Criticality(max(0, min(criticality, max(Criticality)))), max(0, min(cohort, COHORTS - 1))
+
+
 def priority(criticality: int, cohort: int) -> int:
-    """One number for class and cohort: 0 is kept longest, LOWEST_PRIORITY goes first."""
+    """One number for class and cohort, each as `bounded`: 0 is kept longest, LOWEST_PRIORITY goes first."""
+    criticality, cohort = bounded(criticality, cohort)
     return criticality * COHORTS + cohort

@@ -10,6 +10,7 @@ H. Zhou et al.: Overload control for scaling WeChat microservices. SoCC 2018 (DA
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from snowshed.consumers.brakes.bounds import check
 from snowshed.consumers.brakes.dither import Dither
@@ -107,10 +108,12 @@ class QueueDelay:
 
         Args:
             priority: 0 is kept longest, 511 goes first.
-            queued_for: seconds that it has waited.
+            queued_for: seconds that it has waited; what is none, as by a clock that was set back, counts as 0.
             remaining: seconds until its deadline; None without one.
         """
         self._seen += 1
+        if not 0.0 <= queued_for < inf:
+            queued_for = 0.0
         if queued_for:
             self._delays += queued_for
             self._slow += queued_for > self._options.target
@@ -127,7 +130,8 @@ class QueueDelay:
     def gave_up(self, queued_for: float) -> None:
         """Counts a request that was never put to this brake because it has waited too long."""
         self._seen += 1
-        self._delays += queued_for
+        if 0.0 <= queued_for < inf:
+            self._delays += queued_for
 
     def turns_away(self, priority: int) -> bool:
         """Counts a request on its arrival; says whether it is refused before it waits.

@@ -58,3 +58,8 @@ class Tenants:
             self._in_flight[tenant] = left
         else:
             del self._in_flight[tenant]
+
+    def forget(self) -> None:
+        """Nothing will be heard of the calls in flight."""
+        self._in_flight.clear()
+        self._total = 0

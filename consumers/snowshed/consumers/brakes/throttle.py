@@ -79,6 +79,10 @@ class Throttle:
         self._ended += 1
         self._slots.current[_REQUESTS] += 1
 
+    def forget(self) -> None:
+        """Nothing will be heard of the calls that have not ended, which do not count as made in vain."""
+        self.begun = self._ended = self._begun_lately = self._due = 0
+
     def tick(self, now: float, *, overloaded: bool) -> None:
         """Sets the probability; to be called several times a second."""
         options = self._options

@@ -60,20 +60,17 @@ class WaitLine(Generic[_T]):
                 return waiting
             displaced = next(iter(self._by_level[self._levels[-1]]))
             self._remove(displaced)
-        self._line[waiting] = None
-        here = self._by_level.get(waiting.level)
-        if here is None:
-            here = self._by_level[waiting.level] = OrderedDict()
+        self._by_level.setdefault(waiting.level, OrderedDict())[waiting] = None
+        if self._place_of(waiting.level) is None:
             insort(self._levels, waiting.level)
-        here[waiting] = None
+        self._line[waiting] = None
         return displaced
 
     def leave(self, waiting: Waiting[_T]) -> bool:
         """Takes somebody out; False when they have been called already."""
-        if waiting not in self._line:
-            return False
+        was_here = waiting in self._line
         self._remove(waiting)
-        return True
+        return was_here
 
     def call(self, now: float, needed: float) -> tuple[Waiting[_T] | None, list[Waiting[_T]]]:
         """Takes out the next to be served, None when nobody is left, and those before it that cannot be in time.
@@ -92,14 +89,27 @@ class WaitLine(Generic[_T]):
         return None, too_late
 
     def _next(self) -> Waiting[_T]:
-        if len(self._line) > self._long_above:
+        if len(self._line) > self._long_above and self._levels:
             return next(reversed(self._by_level[self._levels[0]]))
         return next(iter(self._line))
 
     def _remove(self, waiting: Waiting[_T]) -> None:
-        del self._line[waiting]
-        here = self._by_level[waiting.level]
-        del here[waiting]
-        if not here:
-            del self._by_level[waiting.level]
-            del self._levels[bisect_left(self._levels, waiting.level)]
+        """Takes somebody out, also where an interrupt has left them half in or half out.
+
+        A level is known only while somebody waits at it, whatever breaks in.
+        """
+        level = waiting.level
+        here = self._by_level.get(level)
+        if here is not None and waiting in here:
+            if len(here) == 1:
+                place = self._place_of(level)
+                if place is not None:
+                    del self._levels[place]
+                del self._by_level[level]
+            else:
+                del here[waiting]
+        self._line.pop(waiting, None)
+
+    def _place_of(self, level: int) -> int | None:
+        place = bisect_left(self._levels, level)
+        return place if place < len(self._levels) and self._levels[place] == level else None

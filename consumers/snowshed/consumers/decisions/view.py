@@ -11,6 +11,7 @@ from snowshed.consumers.decisions.effective import Effective, combine
 from snowshed.consumers.following.follower import Delivery, Follower
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
+from snowshed.schemas.forking import survive_fork
 from snowshed.schemas.records import Decision
 from snowshed.schemas.topics import Topics
 
@@ -44,8 +45,9 @@ class DecisionView:
         self.clock = clock
         self._current_at = current_at
         self._wall = wall
-        self._applying = threading.Lock()
+        self._applying = threading.RLock()
         self._follower: Follower | None = None
+        survive_fork(self)
 
     @classmethod
     def connect(
@@ -85,6 +87,10 @@ class DecisionView:
         """
         if isinstance(delivery.record, Decision):
             self.apply(delivery.record)
+
+    def after_fork(self) -> None:
+        """Keeps what is decided, and lets a forked child apply more."""
+        self._applying = threading.RLock()
 
     def apply(self, decision: Decision) -> None:
         """Takes a decision that has arrived now."""
