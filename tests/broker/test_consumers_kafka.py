@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from structlog.testing import capture_logs
 from tests.support.roundtrip import create_topic
 
 from snowshed.consumers import Brake, Guard, Outcome
@@ -36,6 +37,14 @@ def _send(kafka: Broker, topic: str, count: int = _COUNT, headers: Any = None) -
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 5})
     for number in range(count):
         producer.produce(topic, str(number).encode(), partition=number % _PARTITIONS, headers=headers)
+    assert producer.flush(30) == 0
+
+
+def _send_expiring(kafka: Broker, topic: str, milliseconds: bytes, age: float) -> None:
+    """One message with so much time left `age` seconds ago."""
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    sent = int((time.time() - age) * 1e3)
+    producer.produce(topic, b"-1", partition=0, headers=[("snowshed-deadline", milliseconds)], timestamp=sent)
     assert producer.flush(30) == 0
 
 
@@ -177,3 +186,56 @@ def test_a_messages_class_is_that_of_its_headers(kafka: Broker, prefix: str) -> 
                 if message is not None:
                     classes.append(call_context().criticality)
     assert (seen, classes) == ([], [Criticality.SHEDDABLE])
+
+
+@pytest.mark.parametrize(("milliseconds", "age"), [(b"0", 0.0), (b"5000", 60.0)])
+def test_a_message_whose_deadline_has_passed_holds_up_nothing(
+    kafka: Broker, prefix: str, milliseconds: bytes, age: float
+) -> None:
+    create_topic(kafka.bootstrap, prefix, _PARTITIONS)
+    _send_expiring(kafka, prefix, milliseconds, age)
+    _send(kafka, prefix)
+    guard = Guard("orders")
+    seen: list[tuple[int, int]] = []
+    with (
+        capture_logs() as logs,
+        GuardedConsumer(_settings(kafka, prefix), guard) as consumer,
+    ):
+        consumer.subscribe([prefix])
+        _read(consumer, seen, lambda: len(seen) >= _COUNT)
+    assert _in_order(seen) == _ALL
+    assert guard.stats.rejected == {Brake.DEADLINE: 1}
+    assert [(line["topic"], line["partition"], line["offset"]) for line in logs] == [(prefix, 0, 0)]
+    assert _committed(kafka, prefix, prefix) == [_COUNT // _PARTITIONS + 1, *[_COUNT // _PARTITIONS] * 2]
+
+
+def test_a_message_whose_deadline_has_passed_is_handed_over_until_that_succeeds(kafka: Broker, prefix: str) -> None:
+    create_topic(kafka.bootstrap, prefix, _PARTITIONS)
+    _send_expiring(kafka, prefix, b"0", 0.0)
+    expired: list[bytes | None] = []
+
+    def keep(message: Message) -> None:
+        expired.append(message.value())
+        if len(expired) == 1:
+            raise ZeroDivisionError
+
+    with GuardedConsumer(_settings(kafka, prefix), Guard("orders"), on_expired=keep) as consumer:
+        consumer.subscribe([prefix])
+        with pytest.raises(ZeroDivisionError):
+            _read(consumer, [], lambda: len(expired) >= 1)
+        _read(consumer, [], lambda: len(expired) >= 2)
+    assert expired == [b"-1", b"-1"]
+    assert _committed(kafka, prefix, prefix)[0] == 1
+
+
+def test_a_message_in_time_knows_how_much_is_left(kafka: Broker, prefix: str) -> None:
+    create_topic(kafka.bootstrap, prefix, _PARTITIONS)
+    _send_expiring(kafka, prefix, b"60000", 30.0)
+    left: list[float] = []
+    with GuardedConsumer(_settings(kafka, prefix), Guard("orders")) as consumer:
+        consumer.subscribe([prefix])
+        while not left:
+            with consumer.take(1.0) as message:
+                if message is not None:
+                    left.append(call_context().remaining(time.monotonic()) or 0.0)
+    assert 0.0 < left[0] <= 30.0

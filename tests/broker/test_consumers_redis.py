@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from redis import exceptions
+from redis import ConnectionPool, exceptions
+from redis.asyncio import ConnectionPool as AsyncConnectionPool
 from tests.support.redis import RedisPair
 
 from snowshed.consumers import Guard, Outcome
@@ -114,3 +116,58 @@ async def test_asynchronous_clients_are_guarded_too(redis_pair: RedisPair, guard
         async with client.client() as own:
             assert await own.get(prefix) == "2"
     assert guard.stats.outcomes == {Outcome.SUCCEEDED: 4}
+
+
+def test_a_client_is_made_from_a_url_or_a_pool(redis_pair: RedisPair, guard: Guard) -> None:
+    url = redis_pair.source_url
+    with GuardedRedis.from_url(url, guard=guard, decode_responses=True, single_connection_client=True) as client:
+        assert client.echo("said") == "said"
+        assert client.connection is not None
+    with GuardedRedis.from_pool(ConnectionPool.from_url(url), guard=guard) as client:
+        assert client.echo("said") == b"said"
+    assert guard.stats.outcomes == {Outcome.SUCCEEDED: 2}
+
+
+async def test_an_asynchronous_client_is_made_from_a_url_or_a_pool(redis_pair: RedisPair, guard: Guard) -> None:
+    url = redis_pair.source_url
+    async with AsyncGuardedRedis.from_url(url, guard=guard, decode_responses=True) as client:
+        assert await client.echo("said") == "said"
+    async with AsyncGuardedRedis.from_pool(AsyncConnectionPool.from_url(url), guard=guard) as client:
+        assert await client.echo("said") == b"said"
+    assert guard.stats.outcomes == {Outcome.SUCCEEDED: 2}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("BLPOP", "{key}", "0"),
+        (b"blpop", "{key}", "0"),
+        ("XREAD", "COUNT", "1", "block", "0", "STREAMS", "{key}", "$"),
+    ],
+)
+def test_a_command_that_blocks_is_asked_for_and_not_timed(
+    redis_pair: RedisPair, guard: Guard, prefix: str, command: tuple[Any, ...]
+) -> None:
+    words = [word.replace("{key}", prefix) if isinstance(word, str) else word for word in command]
+    with _client(guard, redis_pair) as client, _client(Guard("other"), redis_pair) as other:
+        waiting = threading.Thread(target=client.execute_command, args=words)
+        waiting.start()
+        try:
+            while not redis_pair.execute(0, "INFO", "clients")["blocked_clients"]:
+                assert waiting.is_alive()
+            assert guard.stats.in_flight == 0
+        finally:
+            if command[0] == "XREAD":
+                other.xadd(prefix, {"one": "1"})
+            else:
+                other.rpush(prefix, "one")
+            waiting.join()
+        with set_decisions(guard, _BROKEN), pytest.raises(Rejected):
+            client.execute_command(*words)
+    assert guard.stats.outcomes == {Outcome.IGNORED: 1}
+
+
+def test_a_read_of_a_stream_that_does_not_block_is_timed(redis_pair: RedisPair, guard: Guard, prefix: str) -> None:
+    with _client(guard, redis_pair) as client:
+        client.xread({"BLOCK": "$", prefix: "$"})
+    assert guard.stats.outcomes == {Outcome.SUCCEEDED: 1}

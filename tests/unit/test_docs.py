@@ -193,6 +193,10 @@ def reader() -> Reader:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         """An ASGI application."""
 
+    def wsgi_app(_environ: Any, _start_response: Any) -> list[bytes]:
+        """A WSGI application."""
+        return []
+
     def charge(order: str) -> str:
         return order
 
@@ -204,6 +208,7 @@ def reader() -> Reader:
             "engine": sqlalchemy.create_engine("sqlite://"),
             "primary_dsn": "postgresql://db1/shop",
             "replica_dsn": "postgresql://db2/shop",
+            "wsgi_app": wsgi_app,
         }
     )
 

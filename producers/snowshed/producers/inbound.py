@@ -26,9 +26,9 @@ _INBOUND: ContextVar[Inbound | None] = ContextVar("snowshed_inbound", default=No
 
 
 @contextmanager
-def serving() -> Generator[Inbound]:
-    """Serve a request inside the block."""
-    inbound = Inbound()
+def serving(inbound: Inbound | None = None) -> Generator[Inbound]:
+    """Serve a request inside the block, a new one unless it is given."""
+    inbound = Inbound() if inbound is None else inbound
     token = _INBOUND.set(inbound)
     try:
         yield inbound

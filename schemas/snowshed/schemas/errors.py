@@ -16,6 +16,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 __all__ = [
     "BrokerUnavailable",
     "ConfigurationError",
@@ -109,3 +113,12 @@ class Rejected(SnowshedError):
         self.retry_after = retry_after
         self.decision_id = decision_id
         self.retriable = retriable
+
+    def __reduce__(self) -> tuple[Callable[..., Rejected], tuple[str, str]]:
+        """How it is copied and sent between processes: by its arguments, not by its message."""
+        options: dict[str, Any] = {
+            "retry_after": self.retry_after,
+            "decision_id": self.decision_id,
+            "retriable": self.retriable,
+        }
+        return partial(type(self), **options), (self.scope, self.reason)

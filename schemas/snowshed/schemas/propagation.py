@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import isfinite
+from typing import Any
 
 __all__ = [
     "ATTEMPT",
@@ -31,6 +32,7 @@ __all__ = [
     "call_context",
     "emit",
     "parse",
+    "parse_environ",
     "parse_raw",
     "use_context",
 ]
@@ -132,6 +134,16 @@ def parse_raw(headers: Iterable[tuple[bytes, bytes]], now: float) -> CallContext
         name.decode("latin-1").lower(): value.decode("latin-1")
         for name, value in headers
         if name[:9].lower() == b"snowshed-"
+    }
+    return parse(ours, now) if ours else _EMPTY
+
+
+def parse_environ(environ: Mapping[str, Any], now: float) -> CallContext:
+    """Read a context from the environment of a WSGI request."""
+    ours = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_SNOWSHED_") and isinstance(value, str)
     }
     return parse(ours, now) if ours else _EMPTY
 

@@ -30,6 +30,16 @@ async def _answer(request: web.Request) -> web.StreamResponse:
         raise RuntimeError(name)
     if name == "gone":
         raise web.HTTPServiceUnavailable
+    if name in {"drips", "breaks"}:
+        response = web.StreamResponse(headers={"content-length": "8"})
+        await response.prepare(request)
+        await response.write(b"part")
+        if name == "drips":
+            await asyncio.sleep(30)
+        request.transport.abort()  # type: ignore[union-attr]
+        return response
+    if name == "redirect":
+        raise web.HTTPFound("/")
     if name == "stream":
         response = web.StreamResponse()
         await response.prepare(request)
@@ -138,3 +148,73 @@ async def test_retries_of_callers_are_held_to_the_budget() -> None:
         retry = await session.get(f"{url}/", headers={"snowshed-attempt": "1"})
     assert (first.status, retry.status) == (200, 429)
     assert guard.stats.rejected == {Brake.RETRY: 1}
+
+
+async def test_a_call_lasts_until_its_answer_has_been_read() -> None:
+    guards, go_on = HostGuards(), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await go_on.wait()
+        await response.write(b"whole")
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    async with TestServer(app) as server, aiohttp.ClientSession(middlewares=(ClientGuard(guards),)) as session:
+        response = await session.get(server.make_url("/"))
+        assert guards.of("127.0.0.1").stats.in_flight == 1
+        go_on.set()
+        assert await response.text() == "whole"
+        assert guards.of("127.0.0.1").stats.outcomes == {Outcome.SUCCEEDED: 1}
+
+
+async def _ended(guard: Guard) -> dict[Outcome, int]:
+    async with asyncio.timeout(10):
+        while guard.stats.in_flight:  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0)
+    return dict(guard.stats.outcomes)
+
+
+async def test_a_body_that_drips_takes_no_longer_than_is_decided() -> None:
+    guards = HostGuards(in_memory_view(decision("o", DecisionKind.RETRY, timeout=0.1)), scopes={"127.0.0.1": "o"})
+    async with _served(Guard("orders"), ClientGuard(guards)) as (session, url):
+        response = await session.get(f"{url}/drips")
+        with pytest.raises(TimeoutError):
+            await response.read()
+        async with session.get(f"{url}/drips") as response:
+            with pytest.raises(TimeoutError):
+                _ = [part async for part in response.content]
+    assert await _ended(guards.of("127.0.0.1")) == {Outcome.DROPPED: 2}
+
+
+async def test_a_body_that_its_caller_gives_up_is_dropped() -> None:
+    guards = HostGuards()
+    async with _served(Guard("orders"), ClientGuard(guards)) as (session, url):
+        limit = aiohttp.ClientTimeout(total=0.1)
+        with pytest.raises(TimeoutError):
+            async with session.get(f"{url}/drips", timeout=limit) as response:
+                await response.read()
+        with pytest.raises(TimeoutError):
+            async with session.get(f"{url}/drips") as response, asyncio.timeout(0.05):
+                _ = [part async for part in response.content]
+    assert await _ended(guards.of("127.0.0.1")) == {Outcome.DROPPED: 2}
+
+
+async def test_a_body_that_breaks_off_says_nothing_of_load() -> None:
+    guards = HostGuards()
+    async with _served(Guard("orders"), ClientGuard(guards)) as (session, url):
+        async with session.get(f"{url}/breaks") as response:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+        assert await _ended(guards.of("127.0.0.1")) == {Outcome.IGNORED: 1}
+
+
+async def test_a_body_that_nobody_reads_is_judged_by_its_status() -> None:
+    guards = HostGuards()
+    async with _served(Guard("orders"), ClientGuard(guards)) as (session, url):
+        async with session.get(f"{url}/drips"):
+            pass
+        assert (await session.get(f"{url}/redirect")).status == 200
+        assert await _ended(guards.of("127.0.0.1")) == {Outcome.SUCCEEDED: 3}

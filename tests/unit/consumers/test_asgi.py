@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from asgi_lifespan import LifespanManager
 
 from snowshed.consumers import Brake, Guard, Outcome
 from snowshed.consumers.integrations.asgi import GuardMiddleware
+from snowshed.consumers.integrations.refused import ExemptPaths
 from snowshed.consumers.testing import decision, in_memory_view
 from snowshed.schemas.propagation import call_context
 from snowshed.schemas.records import DecisionKind
@@ -93,6 +95,11 @@ async def test_health_checks_are_never_refused() -> None:
     assert statuses == [200, 200, 429]
 
 
+def test_a_path_that_leads_out_of_an_exempt_one_is_not_exempt() -> None:
+    exempt = ExemptPaths(("/health",))
+    assert [path in exempt for path in ("/health/db", "/health/../orders", "/health/db/..")] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("path", "outcome"),
     [("/200", Outcome.SUCCEEDED), ("/404", Outcome.SUCCEEDED), ("/500", Outcome.IGNORED), ("/503", Outcome.DROPPED)],
@@ -126,3 +133,86 @@ async def test_lifespan_passes_through() -> None:
     app = _App()
     async with LifespanManager(GuardMiddleware(app, _guard(DecisionKind.BREAKER, p_reject=1.0))):
         assert app.started
+
+
+class _Socket:
+    """A WebSocket as a server hands it to the application."""
+
+    def __init__(self, path: str = "/chat", *headers: tuple[bytes, bytes], denial: bool = False) -> None:
+        extensions: dict[str, Any] = {"websocket.http.response": {}} if denial else {}
+        self.scope = {"type": "websocket", "path": path, "headers": headers, "extensions": extensions}
+        self.received = 0
+        self.sent: list[_Message] = []
+
+    async def receive(self) -> _Message:
+        self.received += 1
+        return {"type": "websocket.connect"}
+
+    async def send(self, message: _Message) -> None:
+        self.sent.append(message)
+
+    async def open(self, guard: Guard, app: Any) -> None:
+        await GuardMiddleware(app, guard)(self.scope, self.receive, self.send)
+
+
+async def test_a_websocket_counts_until_its_handshake_is_answered() -> None:
+    guard = Guard("orders")
+    seen: list[Any] = []
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        seen.append((guard.stats.in_flight, call_context().attempt, call_context().deadline))
+        await send({"type": "websocket.accept"})
+        seen.append(guard.stats.in_flight)
+        await send({"type": "websocket.close"})
+
+    socket = _Socket("/chat", (b"snowshed-attempt", b"1"), (b"snowshed-deadline", b"5000"))
+    await socket.open(guard, app)
+    assert seen == [(1, 1, None), 0]
+    assert [message["type"] for message in socket.sent] == ["websocket.accept", "websocket.close"]
+    assert guard.stats.outcomes == {Outcome.SUCCEEDED: 1}
+
+
+async def test_a_refused_websocket_is_closed_or_gets_the_answer_that_its_server_can_give() -> None:
+    async def never(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise AssertionError
+
+    guard = _guard(DecisionKind.BREAKER, p_reject=1.0)
+    closed, denied = _Socket(), _Socket(denial=True)
+    await closed.open(guard, never)
+    await denied.open(guard, never)
+    assert (closed.received, closed.sent) == (1, [{"type": "websocket.close"}])
+    start, body = denied.sent
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 429)
+    assert dict(start["headers"])[b"retry-after"] == b"1"
+    assert body["type"] == "websocket.http.response.body"
+    assert guard.stats.rejected == {Brake.BREAKER: 2}
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome"),
+    [
+        ({"type": "websocket.close"}, Outcome.SUCCEEDED),
+        ({"type": "websocket.http.response.start", "status": 503, "headers": []}, Outcome.DROPPED),
+        (None, Outcome.IGNORED),
+    ],
+)
+async def test_what_becomes_of_the_handshake_decides_the_outcome(message: Any, outcome: Outcome) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        if message is None:
+            raise ZeroDivisionError
+        await send(message)
+
+    guard = Guard("orders")
+    with nullcontext() if message else pytest.raises(ZeroDivisionError):
+        await _Socket().open(guard, app)
+    assert guard.stats.outcomes == {outcome: 1}
+
+
+async def test_a_websocket_at_an_exempt_path_is_never_refused() -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+
+    socket = _Socket("/health/live")
+    await socket.open(_guard(DecisionKind.BREAKER, p_reject=1.0), app)
+    assert socket.sent == [{"type": "websocket.accept"}]

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from celery import Celery, signals
 from celery.contrib.testing.worker import start_worker
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import SoftTimeLimitExceeded, TaskRevokedError
 
 from snowshed.consumers import Brake, Guard, Outcome
 from snowshed.consumers.integrations.celery import guarded_task, propagate
 from snowshed.consumers.testing import decision, set_decisions
 from snowshed.schemas.errors import Rejected
-from snowshed.schemas.propagation import attempt, call_context
+from snowshed.schemas.propagation import CallContext, attempt, call_context, use_context
 from snowshed.schemas.records import DecisionKind
 
 _BROKEN = decision("orders", DecisionKind.BREAKER, p_reject=1.0)
@@ -126,3 +126,24 @@ def test_in_eager_mode_a_refusal_is_raised() -> None:
     with set_decisions(shop.guard, _BROKEN), pytest.raises(Rejected, match="orders"):
         shop.said.apply(throw=True)
     shop.app.close()
+
+
+def test_a_task_whose_deadline_has_passed_is_revoked_once_with_the_reason(shop: _Shop) -> None:
+    revoked: list[Any] = []
+
+    def hear(sender: Any, expired: bool, **_: Any) -> None:
+        revoked.append((sender.name, expired))
+
+    signals.task_revoked.connect(hear)
+    try:
+        with use_context(CallContext(deadline=time.monotonic() - 1.0)):
+            result = shop.said.delay("late")
+        with pytest.raises(TaskRevokedError, match="0 ms are left"):
+            result.get(timeout=30)
+    finally:
+        signals.task_revoked.disconnect(hear)
+    assert result.state == "REVOKED"
+    assert revoked == [("said", True)]
+    assert shop.said.delay("next").get(timeout=30) == "web 0 next"
+    assert shop.guard.stats.rejected[Brake.DEADLINE] == shop.before.rejected.get(Brake.DEADLINE, 0) + 1
+    assert shop.outcomes == {Outcome.SUCCEEDED: 1}

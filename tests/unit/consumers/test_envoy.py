@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+import pytest
 
 from snowshed.consumers import Brake, Outcome
 from snowshed.consumers.integrations.envoy.messages import (
@@ -46,10 +47,12 @@ def _asking(guards: HostGuards) -> Generator[Any]:
             server.stop(None).wait()
 
 
-def _request(*descriptors: dict[str, str], domain: str = "edge") -> Any:
-    request = RateLimitRequest(domain=domain)
+def _request(*descriptors: dict[str, str], domain: str = "edge", hits: int = 0, own_hits: int | None = None) -> Any:
+    request = RateLimitRequest(domain=domain, hits_addend=hits)
     for entries in descriptors:
         descriptor = request.descriptors.add()
+        if own_hits is not None:
+            descriptor.hits_addend.value = own_hits
         for key, value in entries.items():
             descriptor.entries.add(key=key, value=value)
     return request
@@ -79,10 +82,33 @@ def test_entries_carry_the_class_and_the_domain_names_the_scope_where_no_entry_d
     assert guards.of("edge").stats.rejected == {Brake.DEGRADE: 1}
 
 
+@pytest.mark.parametrize(
+    ("hits", "own_hits", "calls"), [(0, None, 1), (3, None, 3), (3, 5, 5), (3, 0, 0), (2**32 - 1, None, 100)]
+)
+def test_a_descriptor_is_as_many_calls_as_its_hits(hits: int, own_hits: int | None, calls: int) -> None:
+    guards = HostGuards()
+    with _asking(guards) as ask:
+        response = ask(_request({"scope": "orders"}, hits=hits, own_hits=own_hits))
+    assert response.overall_code == OK
+    assert guards.of("orders").stats.admitted == calls
+    assert guards.of("orders").stats.in_flight == 0
+
+
+def test_hits_are_charged_to_the_rate() -> None:
+    limit = decision("orders", DecisionKind.RATE, rate_multiplier=0.5, per_instance_fallback=10.0, ttl=60.0)
+    guards = HostGuards(in_memory_view(limit))
+    with _asking(guards) as ask:
+        codes = [ask(_request({"scope": "orders"}, hits=hits)).overall_code for hits in (50, 1)]
+    assert codes == [OVER_LIMIT, OVER_LIMIT]
+    assert guards.of("orders").stats.rejected == {Brake.RATE: 2}
+
+
 def test_the_bytes_are_those_of_the_published_messages() -> None:
     request = RateLimitRequest.FromString(b"\x0a\x04edge\x12\x0b\x0a\x09\x0a\x05scope\x12\x00\x18\x02")
     assert (request.domain, request.hits_addend) == ("edge", 2)
     assert request.descriptors[0].entries[0].key == "scope"
+    own = RateLimitRequest.FromString(b"\x12\x04\x1a\x02\x08\x07")
+    assert own.descriptors[0].hits_addend.value == 7
     response = RateLimitResponse(overall_code=OVER_LIMIT)
     response.response_headers_to_add.add(key="a", value="b")
     assert response.SerializeToString() == b"\x08\x02\x1a\x06\x0a\x01a\x12\x01b"

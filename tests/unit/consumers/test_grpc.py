@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 import grpc
@@ -20,6 +20,7 @@ import pytest
 
 from snowshed.consumers import Brake, Guard, Outcome
 from snowshed.consumers.integrations.grpc.client import GuardClientInterceptor, async_client_interceptors
+from snowshed.consumers.integrations.grpc.codes import context_of
 from snowshed.consumers.integrations.grpc.server import AsyncGuardInterceptor, GuardInterceptor
 from snowshed.consumers.testing import decision, in_memory_view
 from snowshed.schemas.errors import Rejected
@@ -98,12 +99,24 @@ async def _async_echo(requests: Any, context: Any) -> AsyncGenerator[bytes]:
         yield await _async_answer(request, context)
 
 
-def _handlers(unary: Any, stream: Any, join: Any, echo: Any) -> tuple[Any, ...]:
+def _plain(request: bytes, _context: Any) -> Iterator[bytes]:
+    """Works before it returns, unlike a generator."""
+    return iter([_said(), request])
+
+
+async def _written(request: bytes, context: Any) -> None:
+    """Writes its responses itself, as gRPC lets asynchronous handlers do."""
+    await context.write(_said())
+    await context.write(await _async_answer(request, context))
+
+
+def _handlers(unary: Any, stream: Any, join: Any, echo: Any, plain: Any) -> tuple[Any, ...]:
     methods: dict[str, Any] = {
         "Ask": grpc.unary_unary_rpc_method_handler(unary),
         "Stream": grpc.unary_stream_rpc_method_handler(stream),
         "Join": grpc.stream_unary_rpc_method_handler(join),
         "Echo": grpc.stream_stream_rpc_method_handler(echo),
+        "Plain": grpc.unary_stream_rpc_method_handler(plain),
     }
     health: dict[str, Any] = {"Check": grpc.unary_unary_rpc_method_handler(unary)}
     return (
@@ -116,7 +129,7 @@ def _handlers(unary: Any, stream: Any, join: Any, echo: Any) -> tuple[Any, ...]:
 def _channel(guard: Guard, client: Guard | None = None, options: Any = None) -> Generator[Any]:
     with ThreadPoolExecutor(4) as pool:
         server = grpc.server(pool, interceptors=[GuardInterceptor(guard)])
-        server.add_generic_rpc_handlers(_handlers(_answer, _stream, _join, _echo))
+        server.add_generic_rpc_handlers(_handlers(_answer, _stream, _join, _echo, _plain))
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         try:
@@ -129,7 +142,7 @@ def _channel(guard: Guard, client: Guard | None = None, options: Any = None) -> 
 @asynccontextmanager
 async def _async_channel(guard: Guard, client: Guard | None = None) -> AsyncGenerator[Any]:
     server = grpc.aio.server(interceptors=[AsyncGuardInterceptor(guard)])
-    server.add_generic_rpc_handlers(_handlers(_async_answer, _async_stream, _async_join, _async_echo))
+    server.add_generic_rpc_handlers(_handlers(_async_answer, _async_stream, _async_join, _async_echo, _written))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     interceptors = async_client_interceptors(client or Guard("orders"), caller="shop")
@@ -313,6 +326,33 @@ async def test_an_asynchronous_stream_that_its_client_gives_up_is_dropped_on_bot
         call.cancel()
         await _soon(_settled(guard, Outcome.DROPPED))
         await _soon(_settled(client, Outcome.DROPPED))
+
+
+def test_a_stream_whose_handler_is_no_generator_has_its_context() -> None:
+    guard = Guard("orders")
+    with _channel(guard) as channel:
+        assert list(channel.unary_stream("/shop.Orders/Plain")(b"end", timeout=10)) == [b"shop 0 True", b"end"]
+        _eventually(_settled(guard, Outcome.SUCCEEDED))
+
+
+@pytest.mark.parametrize(("request_", "outcome"), [(b"", Outcome.SUCCEEDED), *_OUTCOMES])
+async def test_an_asynchronous_handler_may_write_its_stream_itself(request_: bytes, outcome: Outcome) -> None:
+    guard = Guard("orders")
+    async with _async_channel(guard) as channel:
+        call = channel.unary_stream("/shop.Orders/Plain")(request_, timeout=10)
+        with pytest.raises(grpc.aio.AioRpcError) if request_ else nullcontext():
+            assert [one async for one in call] == [b"shop 0 True"] * 2
+        await _soon(_settled(guard, outcome))
+
+
+@pytest.mark.parametrize("previous", ["\u00b2", "9" * 5_000, "-1", "1.5", ""])
+def test_a_damaged_count_of_retries_is_none(previous: str) -> None:
+    assert context_of([("grpc-previous-rpc-attempts", previous)], None).attempt in {0, 1_000}
+
+
+def test_the_count_of_retries_that_grpc_makes_is_bounded() -> None:
+    assert context_of([("grpc-previous-rpc-attempts", "2"), ("snowshed-attempt", "1")], None).attempt == 3
+    assert context_of([("grpc-previous-rpc-attempts", "999999999")], None).attempt == 1_000
 
 
 async def test_clients_refuse_before_they_send() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from snowshed.schemas import DecodeError, NotOurs, Rejected, SchemaMismatch, SnowshedError, Truncated, UnknownSchema
@@ -23,6 +26,12 @@ def test_a_rejection_tells_the_caller_when_to_come_back() -> None:
     error = Rejected("orders", "rate limit", retry_after=1.5, decision_id="d1")
     assert str(error) == "call to orders refused: rate limit; retry after 1.50 s"
     assert (error.scope, error.reason, error.retry_after, error.decision_id) == ("orders", "rate limit", 1.5, "d1")
+
+
+def test_a_rejection_passes_from_one_process_to_another() -> None:
+    error = Rejected("orders", "rate limit", retry_after=1.5, decision_id="d1", retriable=False)
+    for passed in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own
+        assert (type(passed), str(passed), vars(passed)) == (Rejected, str(error), vars(error))
 
 
 def test_every_error_has_one_base() -> None:

@@ -15,6 +15,7 @@ from snowshed.schemas.propagation import (
     call_context,
     emit,
     parse,
+    parse_environ,
     parse_raw,
     use_context,
 )
@@ -59,6 +60,12 @@ def test_a_name_that_could_do_harm_in_a_report_is_left_out(name: str) -> None:
 def test_raw_headers_are_read_whatever_their_case() -> None:
     raw = [(b"Host", b"shop"), (b"Snowshed-Attempt", b"2"), (b"snowshed-caller", b"web")]
     assert parse_raw(raw, now=0.0) == CallContext(caller="web", attempt=2)
+
+
+def test_the_headers_of_a_wsgi_request_are_read_from_its_environment() -> None:
+    environ = {"HTTP_SNOWSHED_ROOT_API": "buy", "HTTP_SNOWSHED_ATTEMPT": "2", "HTTP_HOST": "shop", "wsgi.input": None}
+    assert parse_environ(environ, now=0.0) == CallContext(root_api="buy", attempt=2)
+    assert parse_environ({"HTTP_HOST": "shop"}, now=0.0) == CallContext()
 
 
 def test_without_headers_of_ours_the_context_is_the_default() -> None:

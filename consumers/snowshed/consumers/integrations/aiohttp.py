@@ -9,10 +9,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+import weakref
 from collections.abc import Iterable
+from contextlib import ExitStack
+from http import HTTPStatus
 
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, web
+from aiohttp import ClientHandlerType, ClientPayloadError, ClientRequest, ClientResponse, web
 from aiohttp.typedefs import Handler, Middleware
 
 from snowshed.consumers.guard import Guard
@@ -79,8 +83,9 @@ async def _serve(permit: Permit, guard: Guard, request: web.Request, handler: Ha
 class ClientGuard:
     """A client middleware that refuses requests with `Rejected` before they are sent, by the guard of their host.
 
-    The caller, the attempt, the class and the time left travel in request headers. The answer's headers must come
-    within what the permit allows: the decided time-out and the time left.
+    The caller, the attempt, the class and the time left travel in request headers. A call lasts until the answer's body
+    has been read or closed, and must end within what the permit allows: the decided time-out and the time left. Of a
+    WebSocket the handshake alone is a call.
 
     Args:
         guards: the guards by host; their `caller` is the service that calls.
@@ -92,10 +97,56 @@ class ClientGuard:
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Sends a request if the guard admits it; a time-out is a `TimeoutError` and ends the permit as dropped."""
         guard = self._guards.of(request.url.host or "")
-        with guard(f"{request.method} {request.url.path}") as permit:
+        permit = guard(f"{request.method} {request.url.path}")
+        with ExitStack() as undo:
+            undo.push(permit)
+            until = None if permit.timeout is None else asyncio.get_running_loop().time() + permit.timeout
             request.headers.update(emit(call_context(), caller=self._guards.caller, now=time.monotonic()))
-            async with asyncio.timeout(permit.timeout):
+            async with asyncio.timeout_at(until):
                 response = await handler(request)
             hear(guard, response.headers)
-            settle(permit, response.status)
-            return response
+            if response.connection is None or response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                settle(permit, response.status)  # the body has come with the headers, or there is none
+            else:
+                response.connection.add_callback(_Reading(permit, response, until).ended)
+            undo.pop_all()
+        return response
+
+
+class _Reading:
+    """The rest of a call whose answer has begun; it does not keep the response."""
+
+    def __init__(self, permit: Permit, response: ClientResponse, until: float | None) -> None:
+        self._permit = permit
+        self._status = response.status
+        self._response = weakref.ref(response)
+        self._loop = asyncio.get_running_loop()
+        self._timer = None if until is None else self._loop.call_at(until, self._too_late)
+
+    def _too_late(self) -> None:
+        response = self._response()
+        if response is not None:
+            self._permit.dropped()
+            response.content.set_exception(TimeoutError("the answer's body has not come in time"))
+            response.close()
+
+    def ended(self) -> None:
+        """The connection has been given back: the body has been read to its end, or not."""
+        if self._timer is not None:
+            self._timer.cancel()
+        response = self._response()
+        if response is not None and response.content.is_eof():
+            settle(self._permit, self._status)
+        else:
+            # Also the collector of garbage comes here, in any thread, perhaps while this one holds the guard's lock.
+            errors = (sys.exception(), None if response is None else response.content.exception())
+            self._loop.call_soon_threadsafe(_settle_half_read, self._permit, self._status, errors)
+
+
+def _settle_half_read(permit: Permit, status: int, errors: tuple[BaseException | None, ...]) -> None:
+    if any(isinstance(error, TimeoutError | asyncio.CancelledError) for error in errors):
+        permit.dropped()
+    elif any(isinstance(error, ClientPayloadError) for error in errors):
+        permit.failed()
+    else:  # its caller had seen enough
+        settle(permit, status)

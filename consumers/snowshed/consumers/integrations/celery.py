@@ -18,12 +18,11 @@ from dataclasses import replace
 from typing import Any
 
 from celery import Task, signals
-from celery.exceptions import Retry, SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 
-from snowshed.consumers.admission.decided import Refusal
+from snowshed.consumers.admission.decided import Brake, Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.permit import Permit
-from snowshed.schemas.errors import Rejected
 from snowshed.schemas.propagation import ATTEMPT, CallContext, call_context, emit, parse, use_context
 
 __all__ = ["guarded_task", "propagate"]
@@ -36,7 +35,9 @@ def guarded_task(guard: Guard, *, exempt: Iterable[str] = ("celery.backend_clean
 
     A refused task is sent again to its queue with the refusal's `retry_after` as countdown. That is none of the task's
     own retries, which count as attempts. An exception of the task decides the outcome; a soft time limit is dropped.
-    Without a queue, in eager mode, `Rejected` is raised; a task that is called as a plain function is not guarded.
+    A task whose deadline has passed ends as Celery's own expired tasks do: revoked, with the reason as its result and
+    `task_revoked` sent with `expired`. Without a queue, in eager mode, `Rejected` is raised; a task that is called as a
+    plain function is not guarded.
 
     Args:
         guard: the guard of what the tasks load.
@@ -54,7 +55,7 @@ def guarded_task(guard: Guard, *, exempt: Iterable[str] = ("celery.backend_clean
             with use_context(_context_of(self.request)):
                 answer = guard.try_admit(self.name, exempt=self.name in never_refused)
                 if isinstance(answer, Refusal):
-                    raise _put_back(self, args, kwargs, answer, guard)
+                    raise _ended(self, args, kwargs, answer, guard)
                 with answer, _time_limit(answer):
                     return self.run(*args, **kwargs)
 
@@ -92,11 +93,23 @@ def _time_limit(permit: Permit) -> Generator[None]:
         raise
 
 
-def _put_back(
-    task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], refusal: Refusal, guard: Guard
-) -> Rejected | Retry:
+def _ended(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], refusal: Refusal, guard: Guard) -> Any:
+    """Does with a refused task what its refusal asks for, and returns what tells Celery so."""
     if task.request.is_eager:  # there is no queue
-        return Rejected(guard.scope, refusal.reason, retry_after=refusal.retry_after, decision_id=refusal.decision_id)
+        return refusal.error(guard.scope)
+    if refusal.brake is Brake.DEADLINE:  # it would be refused for ever
+        return _revoked(task, refusal)
+    return _put_back(task, args, kwargs, refusal)
+
+
+def _revoked(task: Any, refusal: Refusal) -> Ignore:
+    request = task.request
+    task.backend.mark_as_revoked(request.id, refusal.reason, request=request, store_result=not task.ignore_result)
+    signals.task_revoked.send(sender=task, request=request, terminated=False, signum=None, expired=True)
+    return Ignore(refusal.reason)
+
+
+def _put_back(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], refusal: Refusal) -> Retry:
     signature = task.signature_from_request(
         task.request, args, kwargs, countdown=refusal.retry_after, retries=task.request.retries
     )

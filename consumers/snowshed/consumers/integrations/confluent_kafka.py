@@ -15,16 +15,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+import structlog
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message, TopicPartition
 
-from snowshed.consumers.admission.decided import Refusal
+from snowshed.consumers.admission.decided import Brake, Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.permit import Permit
-from snowshed.schemas.propagation import parse_raw, use_context
+from snowshed.schemas.propagation import CallContext, parse_raw, use_context
 
 __all__ = ["GuardedConsumer"]
+
+log = structlog.get_logger()
+
+
+def _skipped(message: Message) -> None:
+    """What is done with a message whose deadline has passed, unless it is said otherwise."""
+    log.warning(
+        "message skipped, its deadline has passed",
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+    )
 
 
 class GuardedConsumer:
@@ -36,18 +50,28 @@ class GuardedConsumer:
     class and attempt are those of its headers. Because partitions keep their order, a refused message also holds up
     what is behind it.
 
+    A message whose deadline has passed can never be admitted, so it holds up nothing: it is handed to `on_expired`
+    instead of to a block, and its offset is stored. The time left that its headers tell counts from its timestamp.
+
     Args:
         settings: librdkafka's; storing of offsets is set here.
         guard: the guard of what the messages load.
+        on_expired: gets each message whose deadline has passed; one that raises gets it again. Logs it by itself.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, settings: Mapping[str, Any], guard: Guard, *, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Mapping[str, Any],
+        guard: Guard,
+        *,
+        on_expired: Callable[[Message], None] = _skipped,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.consumer = Consumer({**settings, "enable.auto.offset.store": False})
         """The consumer itself, to subscribe with other callbacks or to commit by hand."""
         self._guard = guard
+        self._on_expired = on_expired
         self._clock = clock
         self._resume_at: float | None = None
         self._paused: set[tuple[str, int]] = set()
@@ -73,10 +97,15 @@ class GuardedConsumer:
             yield None
             return
         message, permit = taken
+        with self._handling(message), permit, use_context(_context_of(message)):
+            yield message
+
+    @contextmanager
+    def _handling(self, message: Message) -> Generator[None]:
+        """Stores the message's offset at the block's end, or gives the message back when an exception leaves it."""
         with ExitStack() as undo:
             undo.callback(self._give_back, message)
-            with permit, use_context(parse_raw(_headers(message), time.monotonic())):
-                yield message
+            yield
             undo.pop_all()
         self.consumer.store_offsets(message)
 
@@ -91,7 +120,11 @@ class GuardedConsumer:
                 answer = self._ask(message)
                 if isinstance(answer, Permit):
                     return message, answer
-                self._hold(message, answer)
+                if answer.brake is Brake.DEADLINE:
+                    with self._handling(message), use_context(_context_of(message)):
+                        self._on_expired(message)
+                else:
+                    self._hold(message, answer)
             if self._clock() >= deadline:
                 return None
 
@@ -99,7 +132,7 @@ class GuardedConsumer:
         error = message.error()
         if error is not None:
             raise KafkaException(error)
-        with use_context(parse_raw(_headers(message), time.monotonic())):
+        with use_context(_context_of(message)):
             return self._guard.try_admit(message.topic() or "")
 
     def _hold(self, message: Message, refusal: Refusal) -> None:
@@ -133,6 +166,12 @@ class GuardedConsumer:
         self.close()
 
 
-def _headers(message: Message) -> list[tuple[bytes, bytes]]:
+def _context_of(message: Message) -> CallContext:
     headers: Any = message.headers() or ()
-    return [(name.encode(), value) for name, value in headers if isinstance(value, bytes)]
+    raw = [(name.encode(), value) for name, value in headers if isinstance(value, bytes)]
+    context = parse_raw(raw, time.monotonic())
+    kind, milliseconds = message.timestamp()
+    if context.deadline is None or kind == TIMESTAMP_NOT_AVAILABLE:
+        return context
+    lain = max(0.0, time.time() - milliseconds / 1e3)
+    return replace(context, deadline=context.deadline - lain)

@@ -26,6 +26,8 @@ class ExemptPaths:
         self._paths = tuple(path.rstrip("/") for path in paths)
 
     def __contains__(self, path: str) -> bool:
+        if ".." in path:  # /health/../orders is not below /health where the application resolves it
+            return False
         return any(path == exempt or path.startswith(f"{exempt}/") for exempt in self._paths)
 
 

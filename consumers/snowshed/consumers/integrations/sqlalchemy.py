@@ -34,8 +34,9 @@ _KEY = "snowshed_permit"
 def guarded_pool(guard: Guard, pool: type[Pool] = QueuePool) -> type[Pool]:
     """A pool class that asks the guard before it lends a connection, so what is refused takes no place and no wait.
 
-    The call lasts until the connection is given back, thus as long as the unit of work; statements within it are not
-    refused, because a transaction that is stopped half way is work wasted. `Rejected` is raised as it is.
+    The call lasts until the connection is given back or detached, thus as long as the unit of work; statements
+    within it are not refused, because a transaction that is stopped half way is work wasted. `Rejected` is raised
+    as it is.
 
     Args:
         guard: the guard of the database.
@@ -46,6 +47,7 @@ def guarded_pool(guard: Guard, pool: type[Pool] = QueuePool) -> type[Pool]:
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             event.listen(self, "checkin", _given_back)  # codespell:ignore checkin - SQLAlchemy's name
+            event.listen(self, "detach", _given_back)
 
         def connect(self) -> PoolProxiedConnection:
             permit = guard("connect")
@@ -53,8 +55,9 @@ def guarded_pool(guard: Guard, pool: type[Pool] = QueuePool) -> type[Pool]:
                 undo.callback(permit.ignored)
                 undo.enter_context(EndedBy(partial(_refused, permit)))
                 connection: PoolProxiedConnection = super().connect()
-                connection.record_info[_KEY] = permit  # type: ignore[index]
-                undo.pop_all()
+                # A pool of one connection lends it again before it is back: that is one call, whose permit it has.
+                if connection.record_info.setdefault(_KEY, permit) is permit:  # type: ignore[union-attr]
+                    undo.pop_all()
             return connection
 
     return GuardedPool
@@ -84,6 +87,7 @@ def _given_back(_connection: Any, record: ConnectionPoolEntry) -> None:
 def _failed(context: ExceptionContext) -> None:
     if context.connection is None or context.connection.invalidated:
         return
-    permit: Permit | None = context.connection.connection.record_info.get(_KEY)  # type: ignore[union-attr]
+    # A connection that has been detached from its pool belongs to no record, and its call has ended.
+    permit: Permit | None = (context.connection.connection.record_info or {}).get(_KEY)
     if permit is not None:
         settle_error(permit, context.original_exception)

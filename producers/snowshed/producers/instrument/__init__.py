@@ -1,6 +1,6 @@
 """Adapters that measure other libraries' calls, each in a module of its own that is imported only where it is used.
 
-`asgi`, `asyncpg`, `httpx`, `psycopg` and `sqlalchemy`; none of these libraries is needed for any other.
+`asgi`, `asyncpg`, `httpx`, `psycopg`, `sqlalchemy` and `wsgi`; none of these libraries is needed for any other.
 """
 
 from snowshed.producers.instrument.fingerprint import fingerprint, normalise, statement_kind

@@ -19,7 +19,7 @@ METHOD = "ShouldRateLimit"
 UNKNOWN, OK, OVER_LIMIT = range(3)
 
 _PACKAGE = "envoy.service.ratelimit.v3"
-_SCALARS = {"string": 9, "bytes": 12, "uint32": 13, "int32": 5, "int64": 3}
+_SCALARS = {"string": 9, "bytes": 12, "uint32": 13, "uint64": 4, "int32": 5, "int64": 3}
 _MESSAGE = 11
 _OPTIONAL, _REPEATED = 1, 3
 
@@ -28,7 +28,8 @@ _MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
     "Duration": (("seconds", 1, "int64"), ("nanos", 2, "int32")),
     "HeaderValue": (("key", 1, "string"), ("value", 2, "string"), ("raw_value", 3, "bytes")),
     "Entry": (("key", 1, "string"), ("value", 2, "string")),
-    "RateLimitDescriptor": (("entries", 1, "Entry*"),),
+    "UInt64Value": (("value", 1, "uint64"),),
+    "RateLimitDescriptor": (("entries", 1, "Entry*"), ("hits_addend", 3, "UInt64Value")),
     "RateLimitRequest": (
         ("domain", 1, "string"),
         ("descriptors", 2, "RateLimitDescriptor*"),

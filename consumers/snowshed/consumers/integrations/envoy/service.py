@@ -38,13 +38,19 @@ __all__ = ["SCOPE", "add_rate_limit_service"]
 SCOPE = "scope"
 """The key of the entry that names what is called; without one, the request's domain does."""
 
+_MOST_HITS = 100
+"""Each costs as much time as a call, and Envoy waits 20 ms by itself for all of an answer."""
+
 
 def add_rate_limit_service(server: grpc.Server, guards: HostGuards) -> None:
     """Lets a threaded gRPC server answer `ShouldRateLimit`.
 
-    Each descriptor is one call to the scope that it names; entries called like Snowshed's headers give its class,
-    cohort and attempt. The first refusal decides: the rest is not asked, so that it costs no token. Envoy answers 429
-    with `Retry-After`. Envoy does not tell how calls end, so no outcome is counted but `ignored`.
+    Each descriptor is as many calls to the scope that it names as its `hits_addend` says, else the request's, else
+    one; entries called like Snowshed's headers give their class, cohort and attempt. All must be admitted, and
+    those before the one refused are counted. None at all, which only asks whether more would pass, is refused while
+    its priority is shed by queue delay, and uses up nothing. More than a hundred count as a hundred. The first
+    refusal decides: the rest is not asked, so that it costs no token. Envoy answers 429 with `Retry-After`. Envoy
+    does not tell how calls end, so no outcome is counted but `ignored`.
 
     Args:
         server: not yet started.
@@ -70,7 +76,7 @@ def _answer(request: Any, guards: HostGuards) -> Any:
             continue
         entries = {entry.key: entry.value for entry in descriptor.entries}
         guard = guards.of(entries.get(SCOPE) or request.domain)
-        refusal = _ask(guard, entries)
+        refusal = _ask(guard, entries, _hits(request, descriptor))
         if refusal is None:
             response.statuses.add(code=OK)
         else:
@@ -78,12 +84,22 @@ def _answer(request: Any, guards: HostGuards) -> Any:
     return response
 
 
-def _ask(guard: Guard, entries: dict[str, str]) -> Refusal | None:
+def _hits(request: Any, descriptor: Any) -> int:
+    """How many calls a descriptor stands for; 0 at the request itself is Envoy's way to say nothing."""
+    hits: int = descriptor.hits_addend.value if descriptor.HasField("hits_addend") else request.hits_addend or 1
+    return min(hits, _MOST_HITS)
+
+
+def _ask(guard: Guard, entries: dict[str, str], hits: int) -> Refusal | None:
+    path = entries.get("path", "")
     with use_context(parse(entries, time.monotonic())):
-        answer = guard.try_admit(entries.get("path", ""))
-    if isinstance(answer, Refusal):
-        return answer
-    answer.ignored()
+        if not hits:
+            return guard.turn_away(path)
+        for _ in range(hits):
+            answer = guard.try_admit(path)
+            if isinstance(answer, Refusal):
+                return answer
+            answer.ignored()
     return None
 
 

@@ -16,7 +16,7 @@ from snowshed.consumers.admission.decided import Brake, Refusal
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.integrations.refused import DEGRADE_LEVEL
 from snowshed.consumers.permit import Permit
-from snowshed.schemas.propagation import CallContext, call_context, emit, parse
+from snowshed.schemas.propagation import ATTEMPT, CallContext, call_context, emit, parse
 
 __all__ = ["EXEMPT_SERVICES", "PUSHBACK", "code_of", "context_of", "metadata_with", "refusal_metadata", "settle"]
 
@@ -73,9 +73,9 @@ def context_of(metadata: Iterable[tuple[str, Any]] | None, remaining: float | No
     headers = {name: value for name, value in metadata or () if isinstance(value, str)}
     now = time.monotonic()
     context = parse(headers, now)
-    previous = headers.get(_PREVIOUS_ATTEMPTS, "")
-    if previous.isdigit():
-        context = replace(context, attempt=context.attempt + int(previous))
+    previous = parse({ATTEMPT: headers.get(_PREVIOUS_ATTEMPTS, "")}, now).attempt  # as safely as our own count
+    if previous:
+        context = replace(context, attempt=context.attempt + previous)
     if context.deadline is None and remaining is not None and remaining < _FOREVER:
         context = replace(context, deadline=now + remaining)
     return context

@@ -11,8 +11,9 @@ from __future__ import annotations
 # grpcio is not marked as typed.
 # mypy: disable-error-code="import-untyped,misc"
 # pyright: reportMissingTypeStubs=false
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from inspect import isasyncgen, isawaitable
 from typing import Any
 
 import grpc
@@ -154,7 +155,8 @@ def _stream(admission: _Admission, handler: Any) -> Callable[[Any, Any], Iterato
             context.abort(code_of(answer), answer.reason)
             return
         with _settled(answer, context):
-            responses = iter(behavior(request, context))
+            with use_context(call):
+                responses = iter(behavior(request, context))
             while True:
                 with use_context(call):  # only while the handler runs: the stream may be closed elsewhere
                     response = next(responses, _END)
@@ -188,12 +190,33 @@ def _async_stream(admission: _Admission, handler: Any) -> Callable[[Any, Any], A
             await context.abort(code_of(answer), answer.reason, refusal_metadata(answer, admission.guard))
             return
         with _settled(answer, context):
-            responses = aiter(behavior(request, context))
-            while True:
-                with use_context(call):  # only while the handler runs: the stream may be closed elsewhere
-                    response = await anext(responses, _END)
-                if response is _END:
-                    break
-                yield response
+            with use_context(call):
+                made = behavior(request, context)
+                if isawaitable(made):  # the handler writes its responses itself
+                    await made
+                    return
+            async with _Closing(aiter(made), call) as responses:
+                while True:
+                    with use_context(call):  # only while the handler runs: the stream may be closed elsewhere
+                        response = await anext(responses, _END)
+                    if response is _END:
+                        break
+                    yield response
 
     return guarded
+
+
+class _Closing:
+    """Closes a handler's stream in the context of its call, where a stream can be closed."""
+
+    def __init__(self, stream: AsyncIterator[Any], call: CallContext) -> None:
+        self._stream = stream
+        self._call = call
+
+    async def __aenter__(self) -> AsyncIterator[Any]:
+        return self._stream
+
+    async def __aexit__(self, *details: object) -> None:
+        if isasyncgen(self._stream):
+            with use_context(self._call):
+                await self._stream.aclose()
