@@ -119,7 +119,7 @@ class MySqlPair(SqlPair):
 
     def _install(self, data: Path) -> None:
         first = self._data(0)
-        if data != first:
+        if data != first and not self._servers:
             shutil.copytree(first, data)  # faster than another one; only its name must differ
             (data / "auto.cnf").unlink()
             return
