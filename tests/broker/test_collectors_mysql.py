@@ -35,9 +35,12 @@ def pair(request: pytest.FixtureRequest) -> SqlPair:
 
 @contextmanager
 def _collectors(source: str, replica: str, dataset: str = "orders") -> Generator[tuple[Collector, ...]]:
-    made = mysql_collectors(Servers(dataset, source, {"r1": replica}), writer="host@test", periods=RowPeriods())
+    made = mysql_collectors(
+        Servers(dataset, source, {"r1": replica}), writer="host@test", periods=RowPeriods(), statement_limit=50
+    )
+    row, _, *of_replica = made
     try:
-        yield made
+        yield row, *of_replica
     finally:
         for collector in made:
             collector.close()

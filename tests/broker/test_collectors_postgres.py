@@ -20,9 +20,10 @@ from confluent_kafka import Consumer, TopicPartition
 from structlog.testing import capture_logs
 from tests.support.postgres import PostgresPair, find_binaries
 from tests.support.roundtrip import create_topic
+from tests.support.statements import StatementPoller
 
 from snowshed.producers.agent import Agent, AgentSettings
-from snowshed.producers.collectors import CallTimings, Clock, Collector, RowSeen, RowWritten
+from snowshed.producers.collectors import Clock, Collector, RowSeen, RowWritten
 from snowshed.producers.collectors.host import host_node
 from snowshed.producers.collectors.postgres import PostgresPeriods, postgres_collectors
 from snowshed.producers.collectors.postgres.replica_row import READER_SETTINGS
@@ -388,26 +389,6 @@ def test_a_database_without_the_extension_is_named_with_the_remedy(database: str
         assert list(collectors["statements"].collect(_CLOCK)) == []
 
 
-class _Poller:
-    """Polls the statements of a database with a clock that goes on by as much as it is told."""
-
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
-        self._now = 0.0
-
-    def poll(self, seconds: float = 1.0) -> dict[tuple[str, str], int]:
-        """Calls by caller and statement, or operation where statements are summed."""
-        self._now += seconds
-        calls: dict[tuple[str, str], int] = {}
-        for reading in self._collector.collect(Clock(time.time, lambda: self._now)):
-            assert isinstance(reading, CallTimings)
-            assert reading.window == seconds
-            for call in reading.calls:
-                key = (call.caller, call.statement or call.operation)
-                calls[key] = calls.get(key, 0) + sum(count for _, count in call.latencies)
-        return calls
-
-
 @pytest.fixture
 def counted(database: str) -> str:
     """A database whose statements are counted."""
@@ -421,7 +402,7 @@ _COUNT = ("postgres", fingerprint("SELECT count(*) FROM things"))
 
 def test_each_call_is_reported_once_and_none_of_the_agents_own(counted: str) -> None:
     with _collectors(counted) as collectors:
-        poller = _Poller(collectors["statements"])
+        poller = StatementPoller(collectors["statements"])
         _superuser(counted, *["INSERT INTO things VALUES (1)"] * 5)
         assert poller.poll() == {}
         _superuser(counted, *["INSERT INTO things VALUES (2)"] * 3, "SELECT count(*) FROM things")
@@ -434,7 +415,7 @@ def test_each_call_is_reported_once_and_none_of_the_agents_own(counted: str) -> 
 
 def test_after_a_reset_of_the_counters_calls_count_from_zero(counted: str) -> None:
     with _collectors(counted) as collectors:
-        poller = _Poller(collectors["statements"])
+        poller = StatementPoller(collectors["statements"])
         _superuser(counted, *["INSERT INTO things VALUES (1)"] * 5)
         poller.poll()
         _superuser(counted, "SELECT pg_stat_statements_reset()", *["INSERT INTO things VALUES (2)"] * 7)
@@ -443,7 +424,7 @@ def test_after_a_reset_of_the_counters_calls_count_from_zero(counted: str) -> No
 
 def test_what_was_counted_during_an_outage_is_not_said_to_have_happened_now(counted: str) -> None:
     with _collectors(counted) as collectors:
-        poller = _Poller(collectors["statements"])
+        poller = StatementPoller(collectors["statements"])
         poller.poll()
         _superuser(counted, *["INSERT INTO things VALUES (1)"] * 5)
         assert poller.poll(60.0) == {}
@@ -453,7 +434,7 @@ def test_what_was_counted_during_an_outage_is_not_said_to_have_happened_now(coun
 
 def test_statements_beyond_the_limit_are_summed(counted: str) -> None:
     with _collectors(counted, limit=1) as collectors:
-        poller = _Poller(collectors["statements"])
+        poller = StatementPoller(collectors["statements"])
         # Each poll learns of one more statement that is the agent's own.
         for _ in range(6):
             poller.poll()
@@ -466,7 +447,7 @@ def test_statements_beyond_the_limit_are_summed(counted: str) -> None:
 
 def test_a_role_that_may_not_see_other_roles_statements_is_told_so_once(counted: str, role: str) -> None:
     with _collectors(_as_role(counted, role)) as collectors, capture_logs() as logs:
-        poller = _Poller(collectors["statements"])
+        poller = StatementPoller(collectors["statements"])
         for _ in range(3):
             _superuser(counted, "INSERT INTO things VALUES (1)")
             assert poller.poll() == {}

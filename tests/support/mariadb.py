@@ -17,8 +17,8 @@ _SETTINGS = (
     "--gtid-strict-mode=1",
     "--innodb-buffer-pool-size=16M",
     "--innodb-log-file-size=8M",
-    "--performance-schema=0",
 )
+_COUNTING = ("--performance-schema=1", "--performance-schema-digests-size=500")
 
 
 def _program(name: str) -> str:
@@ -29,7 +29,7 @@ def _program(name: str) -> str:
 
 
 class MariaDbPair(SqlPair):
-    """Both from the system's package."""
+    """Both from the system's package; only the primary has its performance schema on."""
 
     product = "MariaDB"
     grant = "SLAVE MONITOR ON *.*"
@@ -45,5 +45,5 @@ class MariaDbPair(SqlPair):
         self._run(self._installer, "--no-defaults", f"--datadir={data}", *own)
 
     def _command(self, number: int) -> Sequence[str]:
-        del number
-        return self._server, *_SETTINGS
+        counting = _COUNTING if number == 0 else ("--performance-schema=0",)
+        return self._server, *_SETTINGS, *counting

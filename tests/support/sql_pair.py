@@ -159,14 +159,15 @@ class SqlPair(ABC):
     def _follow(self) -> None:
         self.execute(0, "CREATE USER follower@'127.0.0.1'")
         self.execute(0, "GRANT REPLICATION SLAVE ON *.* TO follower@'127.0.0.1'")
+        self._link()
+
+    def _link(self) -> None:
         source = f"MASTER_HOST = '127.0.0.1', MASTER_PORT = {self._ports[0]}, MASTER_USER = 'follower'"
         self.execute(1, f"CHANGE MASTER TO {source}, MASTER_CONNECT_RETRY = 1, {self._by_ids}", "START SLAVE")
 
     def execute(self, number: int, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements at the primary, 0, or the replica, 1, and give the rows of the last."""
-        connection = pymysql.connect(
-            host="127.0.0.1", port=self._ports[number], user="root", autocommit=True, connect_timeout=5
-        )
+        connection = self.connect(number)
         try:
             with connection.cursor() as cursor:
                 for statement in statements:
@@ -174,6 +175,16 @@ class SqlPair(ABC):
                 return list(cursor.fetchall())
         finally:
             connection.close()
+
+    def connect(self, number: int) -> Any:
+        """A connection to the primary, 0, or the replica, 1, as an administrator."""
+        return pymysql.connect(
+            host="127.0.0.1", port=self._ports[number], user="root", autocommit=True, connect_timeout=5
+        )
+
+    def delay_replay(self, seconds: int) -> None:
+        """Let the replica apply each transaction so long after its commit."""
+        self.execute(1, "STOP SLAVE", f"CHANGE MASTER TO MASTER_DELAY = {seconds}", "START SLAVE")
 
     def pause_replay(self) -> None:
         """Let the replica receive transactions without applying them: its lag grows with every write."""
@@ -198,6 +209,14 @@ class SqlPair(ABC):
     def restart_replica(self, *options: str) -> None:
         """Start the replica after `kill_replica`; it follows its source again."""
         self._start_server(1, *options)
+
+    def rebuild_replica(self) -> None:
+        """Begin with an empty replica in the place of the one that is: it takes in all that the primary ever did."""
+        self.kill_replica()
+        shutil.rmtree(self._data(1))
+        self._install(self._data(1))
+        self._start_server(1)
+        self._link()
 
     def _kill(self, number: int) -> None:
         server = self._servers.pop(number)

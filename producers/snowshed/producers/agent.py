@@ -185,7 +185,9 @@ def _collectors(settings: AgentSettings) -> Iterator[Collector]:
             servers, writer=writer, periods=settings.periods, statement_limit=settings.statement_limit
         )
     for servers in settings.mysql:
-        yield from mysql_collectors(servers, writer=writer, periods=settings.rows)
+        yield from mysql_collectors(
+            servers, writer=writer, periods=settings.rows, statement_limit=settings.statement_limit
+        )
     for servers in settings.redis:
         yield from redis_collectors(servers, writer=writer, periods=settings.rows)
     for group in settings.groups:

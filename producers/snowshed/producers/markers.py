@@ -39,6 +39,7 @@ class MarkerReporter:
         version: float,
         written_at: float,
         row_period: float,
+        took: float = 0.0,
         position: float = nan,
         unit: PositionUnit = PositionUnit.BYTES,
         system: str | None = None,
@@ -51,6 +52,7 @@ class MarkerReporter:
             version: number of the row, rising by one a write.
             written_at: the time in the row, by this node's clock.
             row_period: seconds between rows.
+            took: seconds from `written_at` until the row was known to be committed.
             position: how far the source's log has come.
             unit: what the position counts.
             system: the kind of server, if other than the reporter's own.
@@ -62,7 +64,7 @@ class MarkerReporter:
             writer=self._node.name,
             version=version,
             written_at=written_at,
-            seen_at=written_at,
+            seen_at=written_at + took,
             row_period=row_period,
             poll_period=row_period,
             position=position,

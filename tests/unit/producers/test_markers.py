@@ -16,13 +16,13 @@ def _only(transport: MemoryTransport) -> Marker:
 def test_a_row_written_is_reported_from_the_source_by_its_own_writer() -> None:
     transport = MemoryTransport(TransportStats(round_trip=0.003, lost=4))
     MarkerReporter(_NODE, transport, system="postgresql").written(
-        "orders", "pg-1", version=7, written_at=50.0, row_period=0.5, position=1024.0
+        "orders", "pg-1", version=7, written_at=50.0, row_period=0.5, took=0.25, position=1024.0
     )
     marker = _only(transport)
     assert marker.role is ReplicaRole.SOURCE
     assert (marker.dataset, marker.replica, marker.system) == ("orders", "pg-1", "postgresql")
     assert marker.node == marker.writer == "agent-1"
-    assert (marker.version, marker.written_at, marker.seen_at, marker.row_period) == (7, 50.0, 50.0, 0.5)
+    assert (marker.version, marker.written_at, marker.seen_at, marker.row_period) == (7, 50.0, 50.25, 0.5)
     assert (marker.position, marker.source_position, marker.round_trip) == (1024.0, 1024.0, 0.003)
     assert marker.lost == 4.0
 

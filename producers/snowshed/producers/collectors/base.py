@@ -48,6 +48,8 @@ class RowWritten:
     version: int
     written_at: float
     row_period: float
+    took: float = 0.0
+    """Seconds from `written_at` until the source had answered, so that the row was committed by then."""
     position: float = nan
     """Log written at the source."""
     unit: PositionUnit = PositionUnit.BYTES

@@ -49,6 +49,7 @@ class Reporter:
             version=row.version,
             written_at=row.written_at,
             row_period=row.row_period,
+            took=row.took,
             position=row.position,
             unit=row.unit,
             system=row.system,

@@ -108,6 +108,8 @@ class RowPeriods:
     """Between two looks at a replica."""
     state: float = 5.0
     """Between two looks at what replication says of itself."""
+    statements: float = 1.0
+    """Between two reads of the statement counters."""
 
     def __post_init__(self) -> None:
-        checked_periods(row=self.row, poll=self.poll, state=self.state)
+        checked_periods(row=self.row, poll=self.poll, state=self.state, statements=self.statements)

@@ -1,8 +1,8 @@
 """Recognises database statements that differ only in their values, layout or case.
 
 Works on the tokens common to SQL dialects, in time linear in the statement's length, and never fails: what is not
-understood is kept as it is. Placeholders and literals are the same, so that a client's statement and the one that a
-server's statistics show have one fingerprint.
+understood is kept as it is. Placeholders and literals are the same, and so are words that a server's statistics do not
+tell apart, so that a client's statement and the one that those show have one fingerprint.
 """
 
 from __future__ import annotations
@@ -31,33 +31,73 @@ _TOKEN = re.compile(
         | \$\d++ | %s | %\(\w++\)s | (?<!:):[A-Za-z_]\w*+ | \?
         | 0[xX][0-9A-Fa-f]++ | (?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d++)?+
       )
-    | (?P<name> "(?:[^"]++|"")*+"? | `[^`]*+`? )
+    | (?P<name> "(?:[^"]++|"")*+"? | `(?:[^`]++|``)*+`? )
     | (?P<word> [^\W\d][\w$]*+ )
-    | (?P<sign> :: | . )
+    | (?P<sign> :: | <> | != | . )
     """,
     re.VERBOSE | re.DOTALL,
 )
-_IN_LIST = re.compile(r"\bin \( \?(?: , \?)++ \)")
-_REPEATED_ROW = re.compile(r"(\( [^()]*+\))(?: , \1)+")
+_PLAIN_NAME = re.compile(r"`([^\W\d][\w$]*+)`")
+# MySQL's and MariaDB's digests show one of several spellings of a word, these for those on the right.
+_SPELLINGS = {
+    "<>": "!=",
+    "any": "some",
+    "character": "char",
+    "current_date": "curdate",
+    "current_time": "curtime",
+    "current_timestamp": "now",
+    "distinctrow": "distinct",
+    "integer": "int",
+    "localtime": "now",
+    "localtimestamp": "now",
+    "mid": "substring",
+    "regexp": "rlike",
+    "schema": "database",
+    "std": "stddev_pop",
+    "stddev": "stddev_pop",
+    "substr": "substring",
+    "varcharacter": "varchar",
+    "variance": "var_pop",
+    **{f"sql_tsi_{unit}": unit for unit in ("second", "minute", "hour", "day", "week", "month", "quarter", "year")},
+}
+_CONSTANT = re.compile(r"(?<![^ ])(?<!is )(?<!not )(?:null|true|false)(?![^ ])")
+_SIGNED = re.compile(
+    r"(^|(?<![^ ])(?:[(,=<>*/%]|!=|and|or|between|when|then|else|select|values|limit|interval) )(?:[-+] )++\?"
+)
+_VALUES = re.compile(r"(?<![^ ])\?(?: , \?)++(?![^ ])")
+_REPEATED_ROW = re.compile(r"(\( (?:[^()]++|\([^()]*+\))*+\))(?: , \1)+")
 _KIND = re.compile(r"(?:\s++|--[^\n]*+|/\*(?:.*?\*/|.*+)|\()*+([A-Za-z]++)", re.DOTALL)
 
 
 def normalise(statement: str) -> str:
     """The statement with `?` for every value, one space between tokens and words in lower case.
 
-    Lists after IN and repeated rows of VALUES shrink to one; what lies beyond 20 000 characters is ignored.
+    NULL, TRUE and FALSE are values but for IS NULL and the like, names in backticks are words, and semicolons at the
+    end are dropped. Values one after the other and repeated rows of VALUES shrink to one; what lies beyond 20 000
+    characters is ignored.
     """
     parts: list[str] = []
     for token in _TOKEN.finditer(statement[:_LONGEST]):
         kind = token.lastgroup
-        if kind == "word":
-            parts.append(token[0].translate(_LOWER))
-        elif kind in {"value", "tag"}:
+        if kind in {"value", "tag"}:
             parts.append("?")
         elif kind != "skip":
-            parts.append(token[0])
-    text = " ".join(parts)
-    return _REPEATED_ROW.sub(r"\1", _IN_LIST.sub("in ( ? )", text))
+            parts.append(_word(token[0], kind))
+    while parts and parts[-1] == ";":
+        parts.pop()
+    text = _SIGNED.sub(r"\1?", _CONSTANT.sub("?", " ".join(parts)))
+    return _REPEATED_ROW.sub(r"\1", _VALUES.sub("?", text))
+
+
+def _word(text: str, kind: str | None) -> str:
+    """A word, a name or a sign in its normal form; names in double quotes may be case-sensitive."""
+    if kind == "name":
+        plain = _PLAIN_NAME.fullmatch(text)
+        if plain is None:
+            return text
+        text = plain[1]
+    lower = text.translate(_LOWER)
+    return _SPELLINGS.get(lower, lower)
 
 
 @lru_cache(_CACHED)

@@ -168,6 +168,7 @@ class Marker:
     version: float
     written_at: float
     seen_at: float
+    """For role SOURCE, when the row was known to be committed."""
     sent_at: float
     monotonic: float
     round_trip: float = nan

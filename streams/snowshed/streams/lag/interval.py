@@ -1,7 +1,8 @@
 """Staleness as an interval that holds the truth.
 
 Let r be the time of a read on the reader's clock, w the time on the writer's clock at which the row it showed was
-written, n the same for the first newer row known to be written, ô = m_w − m_r the offset between the clocks::
+written, n the time on it by which the first newer row was known to be committed, ô = m_w − m_r the offset between the
+clocks::
 
     high = (r − w) − ô + R_w + drift
     low  = max(0, (r − n) − ô − R_r − drift), or 0 while no newer row is known

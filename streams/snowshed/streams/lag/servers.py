@@ -32,6 +32,8 @@ class Source:
     offset: int
     history: tuple[tuple[float, float], ...]
     """(version, written_at) of rows by ascending version, thinned out towards the past."""
+    took: tuple[tuple[float, float], ...] = ()
+    """Their versions with the seconds until each was known to be committed."""
     status: LagStatus = LagStatus.FRESH
     since: float
     reported: float = 0.0
@@ -64,7 +66,8 @@ class Replica:
     offset: int
     unit: PositionUnit = PositionUnit.BYTES
     newer: float | None = None
-    """When, on the writer's clock, the first row newer than `version` was written; None while none is known."""
+    """When, on the writer's clock, the first row newer than `version` was known to be committed; None while there is
+    none that is known."""
     status: LagStatus = LagStatus.UNKNOWN
     since: float
     reported: float = 0.0
@@ -86,6 +89,7 @@ def written(source: Source | None, marker: Marker, appended: float, offset: int)
     if source is not None and _stale(source, marker):
         return source
     row = (marker.version, marker.written_at)
+    took = (marker.version, max(marker.seen_at - marker.written_at, 0.0))
     new = Source(
         dataset=marker.dataset,
         server=marker.replica,
@@ -99,6 +103,7 @@ def written(source: Source | None, marker: Marker, appended: float, offset: int)
         position=_furthest(marker.position, marker.source_position),
         offset=offset,
         history=(row,),
+        took=(took,),
         since=appended,
     )
     if source is None:
@@ -106,9 +111,11 @@ def written(source: Source | None, marker: Marker, appended: float, offset: int)
     history = source.history if row[0] <= source.history[-1][0] else _thinned((*source.history, row))
     if row[0] < source.history[-1][0] and row[1] > source.history[-1][1]:
         history = (row,)
+    durations = dict((*source.took, took))
     return replace(
         new,
         history=history,
+        took=tuple([(version, durations[version]) for version, _ in history if version in durations]),
         status=source.status,
         since=source.since,
         reported=source.reported,
@@ -160,9 +167,15 @@ def seen(replica: Replica | None, marker: Marker, appended: float, offset: int) 
 
 
 def first_newer(source: Source, version: float) -> float | None:
-    """When, on the writer's clock, the first remembered row newer than `version` was written; None if none is known."""
+    """When, on the writer's clock, the first remembered row newer than `version` was known to be committed.
+
+    None if none is known.
+    """
     index = bisect_right(source.history, version, key=lambda row: row[0])
-    return source.history[index][1] if index < len(source.history) else None
+    if index == len(source.history):
+        return None
+    newer, written_at = source.history[index]
+    return written_at + dict(source.took).get(newer, 0.0)
 
 
 def _looked(held: Replica, marker: Marker, appended: float) -> Losses:

@@ -73,10 +73,13 @@ def test_an_unreadable_address_is_refused_by_its_owners_name_alone(text: str) ->
 
 
 def test_collectors_are_named_for_what_they_ask() -> None:
-    mysql = mysql_collectors(Servers.parse("o=mysql://a,r1=mysql://b"), writer="w", periods=RowPeriods())
+    mysql = mysql_collectors(
+        Servers.parse("o=mysql://a,r1=mysql://b"), writer="w", periods=RowPeriods(), statement_limit=50
+    )
     redis = redis_collectors(Servers.parse("c=redis://a,r1=rediss://b"), writer="w", periods=RowPeriods())
     assert [(collector.name, collector.period) for collector in (*mysql, *redis)] == [
         ("mysql heartbeat row of o", 0.5),
+        ("mysql statements of o", 1.0),
         ("mysql replica o/r1", 0.25),
         ("mysql applier o/r1", 5.0),
         ("redis heartbeat key of c", 0.5),

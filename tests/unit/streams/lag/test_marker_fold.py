@@ -17,7 +17,7 @@ from snowshed.streams.clocks import Clock
 from snowshed.streams.folding import Batch, Emission, Message
 from snowshed.streams.lag import LagState, MarkerFold
 from snowshed.streams.lag.interval import UNKNOWN, staleness
-from snowshed.streams.lag.servers import Replica, Source
+from snowshed.streams.lag.servers import Replica, Source, first_newer, written
 from snowshed.streams.policy import DatasetPolicy, Policy
 
 CODEC = Codec()
@@ -232,6 +232,18 @@ def test_a_source_remembers_a_bounded_history() -> None:
     assert len(source.history) <= 64
     assert list(source.history) == sorted(source.history)
     assert source.history[-1][0] == 600.0
+    assert [version for version, _ in source.took] == [version for version, _ in source.history]
+
+
+def test_a_replica_is_late_since_the_commit_of_what_it_lacks_and_not_since_its_row_was_stamped() -> None:
+    pair = Pair()
+    appended, first = pair.source(START + 1.0)
+    _, slow = pair.source(START + 2.0)
+    source = written(written(None, first, appended, 0), replace(slow, seen_at=slow.written_at + 0.7), appended, 1)
+    assert first_newer(source, first.version) == pytest.approx(START + 2.7)
+    assert first_newer(source, slow.version) is None
+    of_an_earlier_release = replace(source, took=())
+    assert first_newer(of_an_earlier_release, first.version) == START + 2.0
 
 
 def test_ticks_with_nothing_due_are_empty_and_silent_servers_are_forgotten() -> None:

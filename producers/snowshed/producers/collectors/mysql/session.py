@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any
 
 from snowshed.producers.collectors.address import Address
+from snowshed.producers.instrument.fingerprint import fingerprint
 from snowshed.schemas.errors import ConfigurationError, ServerUnavailable
 
 __all__ = ["QueryFailed", "Session"]
@@ -39,8 +40,8 @@ class Session:
 
     Args:
         server: what the server is called in messages.
-        url: `mysql://user:password@host:port`, with the options `unix_socket`, `ssl_ca` and `read_default_file`, which
-            names an option file that has the password.
+        url: `mysql://user:password@host:port/schema`, with the options `unix_socket`, `ssl_ca` and `read_default_file`,
+            which names an option file that has the password; the schema is for those who ask for it.
         writes: whether statements may change data.
         timeout: seconds an answer may take.
 
@@ -58,6 +59,10 @@ class Session:
         self._one_at_a_time = Lock()
         self.mariadb = False
         """Whether the server is a MariaDB; known once it has answered."""
+        self.schema = self._address.path
+        """The schema that the address names, or the empty string."""
+        self.fingerprints: set[str] = set()
+        """Of the statements that were run, which are few."""
 
     def query(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """The rows a statement returns, none if it returns no rows; each statement is committed by itself.
@@ -126,6 +131,7 @@ class Session:
         return connection
 
     def _execute(self, connection: Any, statement: str, parameters: Sequence[object]) -> list[Mapping[str, Any]]:
+        self.fingerprints.add(fingerprint(statement))
         with connection.cursor() as cursor:
             cursor.execute(statement, tuple(parameters) or None)
             return list(cursor.fetchall()) if cursor.description else []

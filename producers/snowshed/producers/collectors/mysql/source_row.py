@@ -78,9 +78,10 @@ class SourceRow:
 
     def _write(self, clock: Clock) -> RowWritten:
         self._session.open()
-        written_at = clock.wall()
+        begun, written_at = clock.monotonic(), clock.wall()
         values = (written_at, self._writer, self.period)
         self._session.query(_WRITE, (self._dataset, *values, *values))
+        took = clock.monotonic() - begun
         position = "@@GLOBAL.gtid_binlog_pos" if self._session.mariadb else "@@GLOBAL.gtid_executed"
         [(version, gtids)] = self._session.query(_WRITTEN.format(position=position), (self._dataset,))
         return RowWritten(
@@ -90,6 +91,7 @@ class SourceRow:
             version=version,
             written_at=written_at,
             row_period=self.period,
+            took=took,
             position=self._log.learn(gtids),
             unit=PositionUnit.TRANSACTIONS,
         )

@@ -89,8 +89,9 @@ class SourceRow:
 
     def _write(self, clock: Clock) -> RowWritten:
         self._session.open()
-        written_at = clock.wall()
+        begun, written_at = clock.monotonic(), clock.wall()
         [(version, position)] = self._session.query(_WRITE, (self._dataset, written_at, self._writer, self.period))
+        took = clock.monotonic() - begun
         return RowWritten(
             dataset=self._dataset,
             source=self._source,
@@ -98,6 +99,7 @@ class SourceRow:
             version=version,
             written_at=written_at,
             row_period=self.period,
+            took=took,
             position=self._position.learn(lsn_bytes(position)),
         )
 

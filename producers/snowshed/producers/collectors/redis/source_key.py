@@ -46,8 +46,9 @@ class SourceKey:
             ConfigurationError: the user may not write; the message has the command to run.
         """
         self._session.run(("PING",))  # connects, so that the write takes no longer than its answer
-        written_at = clock.wall()
+        begun, written_at = clock.monotonic(), clock.wall()
         version, info = self._write(written_at)
+        took = clock.monotonic() - begun
         return [
             RowWritten(
                 dataset=self._dataset,
@@ -56,6 +57,7 @@ class SourceKey:
                 version=version,
                 written_at=written_at,
                 row_period=self.period,
+                took=took,
                 position=self._position.learn(float(info["master_repl_offset"])),
             )
         ]
