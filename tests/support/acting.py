@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import replace
 from typing import Any
 
+from snowshed.consumers.actions.executors.base import Executor, Job, Result
 from snowshed.consumers.actions.runbook import Plan
 from snowshed.consumers.actions.settings import plan_of
 from snowshed.consumers.actions.situation import Situation
@@ -22,7 +23,17 @@ from snowshed.schemas.records import (
     Record,
 )
 
-__all__ = ["health", "plan", "settle", "situation", "state"]
+__all__ = ["VALUES", "health", "plan", "run", "settle", "situation", "state"]
+
+VALUES = {"service": "payments", "node": "n1", "domain": "shop", "incident": "i1"}
+"""What an incident tells."""
+
+
+def run(executor: Executor, *, key: str = "k1", timeout: float = 10.0, attempt: int = 1, **values: str) -> Result:
+    """Have an executor do its job once."""
+    kind = getattr(executor, "kind", ActionKind.CUSTOM)
+    job = Job(key=key, kind=kind, runbook="r", values=VALUES | values, timeout=timeout, attempt=attempt)
+    return executor.run(job)
 
 
 def plan(text: str) -> Plan:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from snowshed.streams.broker import KAFKA_IMAGE, KAFKA_VERSION, ensure_jars, fin
 from snowshed.streams.broker.docker_engine import connect, engine_errors
 from snowshed.streams.broker.jvm import ending_with_parent
 
-__all__ = ["LOCAL_IMAGE", "container_engine"]
+__all__ = ["LOCAL_IMAGE", "container_engine", "private_engine"]
 
 LOCAL_IMAGE = f"snowshed/kafka:{KAFKA_VERSION}"
 
@@ -39,9 +39,9 @@ def _answers() -> bool:
 def _check_engine_can_run() -> None:
     missing = [program for program in ("dockerd", "iptables", "docker") if shutil.which(program) is None]
     if missing:
-        raise BrokerUnavailable(f"no Docker daemon answers and {', '.join(missing)} is not installed; {_REMEDY}")
+        raise BrokerUnavailable(f"the tests start a Docker daemon and {', '.join(missing)} is not installed; {_REMEDY}")
     if os.geteuid() != 0:
-        raise BrokerUnavailable("no Docker daemon answers and only root may start one: start Docker, or test as root")
+        raise BrokerUnavailable("the tests start a Docker daemon and only root may: test as root")
 
 
 def _wait_for_engine(process: subprocess.Popen[bytes], log: Path) -> None:
@@ -66,15 +66,20 @@ def _environment(name: str, value: str) -> Generator[None]:
 
 
 @contextmanager
-def _private_engine() -> Generator[None]:
-    """A daemon of our own, apart from any other: its own socket, images and containers."""
+def private_engine(within: Sequence[str] = (), options: Sequence[str] = ()) -> Generator[str]:
+    """A daemon of our own, apart from any other: its own socket, which is given, images and containers.
+
+    Args:
+        within: a command that runs the daemon in namespaces of its own.
+        options: more of the daemon's options.
+    """
     _check_engine_can_run()
     folder = Path(tempfile.mkdtemp(prefix="snowshed-docker-"))
     address, log = f"unix://{folder}/docker.sock", folder / "dockerd.log"
     places = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ending_with_parent(["dockerd", *places, "--host", address]),
+            ending_with_parent([*within, "dockerd", *places, "--host", address, *options]),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -83,7 +88,7 @@ def _private_engine() -> Generator[None]:
     try:
         with _environment("DOCKER_HOST", address):
             _wait_for_engine(process, log)
-            yield
+            yield address
     finally:
         process.terminate()
         process.wait(_STOP_TIMEOUT)
@@ -138,5 +143,5 @@ def container_engine() -> Generator[str]:
         # The clean-up container comes from a registry, which need not be reachable; the tests clean up themselves.
         closing.enter_context(_environment("TESTCONTAINERS_RYUK_DISABLED", "true"))
         if not _answers():
-            closing.enter_context(_private_engine())
+            closing.enter_context(private_engine())
         yield _kafka_image()

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.acting import VALUES, run
 from tests.support.receivers import HttpReceiver, Received, Reply, http_receiver, unix_receiver
 
-from snowshed.consumers.actions.executors.base import Executor, Job, Result, Verdict
+from snowshed.consumers.actions.executors.base import Executor, Result, Verdict
 from snowshed.consumers.actions.executors.command import Command
 from snowshed.consumers.actions.executors.docker import Docker
 from snowshed.consumers.actions.executors.kubernetes import Kubernetes
@@ -23,14 +24,6 @@ from snowshed.consumers.outward.http import Endpoint
 from snowshed.consumers.outward.secret import Secret
 from snowshed.consumers.outward.signing import verified
 from snowshed.schemas.records import ActionKind
-
-VALUES = {"service": "payments", "node": "n1", "domain": "shop", "incident": "i1"}
-
-
-def run(executor: Executor, *, key: str = "k1", timeout: float = 10.0, **values: str) -> Result:
-    kind = getattr(executor, "kind", ActionKind.CUSTOM)
-    job = Job(key=key, kind=kind, runbook="r", values=VALUES | values, timeout=timeout, attempt=1)
-    return executor.run(job)
 
 
 @pytest.fixture
@@ -292,12 +285,15 @@ class Engine:
         server.answer = self.answer
 
     def answer(self, request: Received) -> Reply:
-        if request.path.startswith("/v1.41/containers/payments/restart"):
+        if request.path == "/containers/payments/json":
+            return Reply(200, {"Id": "c1", "Name": "/payments"})
+        if request.path.startswith("/containers/c1/restart"):
             self.restarts.append(request.path)
             return Reply(204, b"")
-        for path, name in (("/v1.41/services/payments", "service"), ("/v1.41/nodes/n1", "node")):
+        for path, name in (("/services/payments", "service"), ("/nodes/n1", "node")):
             if request.path == path:
-                return Reply(200, {"Version": {"Index": self.version}, "Spec": getattr(self, name)})
+                about = {"ID": "i1", "Version": {"Index": self.version}, "Description": {"Hostname": "n1"}}
+                return Reply(200, {**about, "Spec": getattr(self, name)})
             if request.path.startswith(f"{path}/update?version="):
                 if request.path != f"{path}/update?version={self.version}":
                     return Reply(500, {"message": "rpc error: update out of sequence"})
@@ -317,7 +313,7 @@ def test_a_container_is_restarted_over_the_engines_socket(tmp_path: Path) -> Non
         executor = docker(server, ActionKind.RESTART)
         assert executor.describe(VALUES) == f"restart container payments at {tmp_path}/docker.sock"
         assert run(executor) == Result(Verdict.DONE, "restarted")
-        assert engine.restarts == ["/v1.41/containers/payments/restart?t=10"]
+        assert engine.restarts == ["/containers/c1/restart"], "it decides itself how long it may take to stop"
         assert "no such thing" in run(docker(server, ActionKind.RESTART, "other")).output
     assert run(executor).verdict is Verdict.FAILED, "nobody listens any more"
 

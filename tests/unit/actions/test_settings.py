@@ -9,8 +9,9 @@ from tests.support.acting import plan
 from typer.testing import CliRunner, Result
 
 from snowshed.consumers.actions.executors.kubernetes import Kubernetes
+from snowshed.consumers.actions.executors.systemd import Scope, Systemd
 from snowshed.schemas.errors import ConfigurationError
-from snowshed.schemas.records import ActionMode, Guarantee, IncidentKind
+from snowshed.schemas.records import ActionKind, ActionMode, Guarantee, IncidentKind
 from snowshed.streams.cli.app import build_app
 
 GOOD = """
@@ -92,6 +93,15 @@ def test_what_is_wrong_is_named_with_its_place(old: str, new: str, told: str) ->
     assert old in GOOD
     with pytest.raises(ConfigurationError, match=told):
         plan(GOOD.replace(old, new))
+
+
+def test_a_users_units_are_reached_on_this_machine_only() -> None:
+    command = 'do = "promote_replica"\nwith = "command"\ncommand = ["patronictl", "failover", "$service"]\n'
+    unit = 'do = "restart"\nwith = "systemd"\nunit = "$service.service"\nscope = "user"\n'
+    executor = plan(GOOD.replace(command, unit)).runbooks[1].steps[0].executor
+    assert executor == Systemd(ActionKind.RESTART, "$service.service", scope=Scope.USER)
+    with pytest.raises(ConfigurationError, match=r"steps\[1\]\.scope is user, and systemctl reaches no user's"):
+        plan(GOOD.replace(command, f'{unit}host = "$node"\n'))
 
 
 def test_a_runbook_without_steps_and_a_file_without_runbooks_are_refused() -> None:

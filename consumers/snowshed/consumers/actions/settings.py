@@ -11,7 +11,7 @@ from snowshed.consumers.actions.executors.base import Executor
 from snowshed.consumers.actions.executors.command import Command
 from snowshed.consumers.actions.executors.docker import Docker
 from snowshed.consumers.actions.executors.kubernetes import Kubernetes
-from snowshed.consumers.actions.executors.systemd import VERBS, Systemd
+from snowshed.consumers.actions.executors.systemd import VERBS, Scope, Systemd
 from snowshed.consumers.actions.executors.webhook import WebhookCall
 from snowshed.consumers.actions.runbook import Budget, Conditions, Match, Plan, Runbook, Step
 from snowshed.consumers.actions.values import check_template
@@ -130,7 +130,10 @@ def _command(table: Table, kind: ActionKind) -> Executor:
 def _systemd(table: Table, kind: ActionKind) -> Executor:
     _able(table, "systemd", kind, frozenset(VERBS))
     host = table.text("host", "")
-    return Systemd(kind, _template(table, "unit"), _checked(table, "host", host))
+    scope = table.choice("scope", Scope, Scope.SYSTEM)
+    if host and scope is Scope.USER:
+        raise table.wrong("scope", "is user, and systemctl reaches no user's systemd on another host: leave host out")
+    return Systemd(kind, _template(table, "unit"), _checked(table, "host", host), scope)
 
 
 def _webhook(table: Table, kind: ActionKind) -> Executor:

@@ -18,10 +18,10 @@ __all__ = ["KINDS", "Docker"]
 KINDS = frozenset({ActionKind.RESTART, ActionKind.SCALE_OUT, ActionKind.DRAIN})
 """What it can do: restart a container, add replicas to a service, empty a node of the swarm."""
 
-_API = "/v1.41"
+# No path names a version of the API, which asks for the newest that the engine knows: engines refuse old versions, and
+# writing a service in an old one takes away what that version does not know of it.
 _LABEL = "snowshed.action"
 _TRIES = 5
-_STOP_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Docker:
     def run(self, job: Job) -> Result:
         """Ask for it."""
         asking = Asking(self.endpoint, {}, job.timeout)
-        target = quote(filled(self.target, job.values), safe="")
+        target = filled(self.target, job.values)
         act = {
             ActionKind.RESTART: self._restart,
             ActionKind.SCALE_OUT: self._scale_out,
@@ -71,14 +71,17 @@ class Docker:
             return ended.result
 
     def _restart(self, asking: Asking, target: str, _job: Job) -> Result:
-        path = f"{_API}/containers/{target}/restart?t={_STOP_SECONDS}"
-        return settled(asking.change("POST", path), "restarted")
+        container = asking.get(f"/containers/{quote(target, safe='')}/json")
+        _check_called(target, container["Id"], container["Name"].removeprefix("/"))
+        # Without a time the engine gives the container as long to stop as it was started with.
+        return settled(asking.change("POST", f"/containers/{container['Id']}/restart"), "restarted")
 
     def _scale_out(self, asking: Asking, target: str, job: Job) -> Result:
-        path = f"{_API}/services/{target}"
+        path = f"/services/{quote(target, safe='')}"
         for _ in range(_TRIES):
             service = asking.get(path)
             spec: dict[str, Any] = service["Spec"]
+            _check_called(target, service["ID"], spec["Name"])
             mode = spec.get("Mode", {}).get("Replicated")
             if mode is None:
                 return Result(Verdict.FAILED, "the service runs on every node and has no number of replicas")
@@ -96,14 +99,21 @@ class Docker:
         return Result(Verdict.FAILED, f"somebody else changed the service {_TRIES} times meanwhile")
 
     def _drain(self, asking: Asking, target: str, _job: Job) -> Result:
-        path = f"{_API}/nodes/{target}"
+        path = f"/nodes/{quote(target, safe='')}"
         for _ in range(_TRIES):
             node = asking.get(path)
+            _check_called(target, node["ID"], node["Description"]["Hostname"])
             spec = {**node["Spec"], "Availability": "drain"}
             answer = asking.change("POST", f"{path}/update?version={node['Version']['Index']}", spec)
             if not _overtaken(answer):
                 return settled(answer, "drained")
         return Result(Verdict.FAILED, f"somebody else changed the node {_TRIES} times meanwhile")
+
+
+def _check_called(target: str, *names: str) -> None:
+    """Refuse what was found by the beginning of its id: the name of another thing may look like one."""
+    if target.lower() not in {name.lower() for name in names}:  # a swarm does not tell names apart by case
+        raise Ended(Result(Verdict.FAILED, f"the engine knows nothing called {target}, only an id that begins so"))
 
 
 def _overtaken(answer: Answer) -> bool:

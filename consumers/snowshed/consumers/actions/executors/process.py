@@ -30,8 +30,17 @@ def environment(job: Job, passed: Sequence[str] = ()) -> dict[str, str]:
     return found | {f"SNOWSHED_{name}": value for name, value in about.items()}
 
 
-def run_program(words: Sequence[str], variables: Mapping[str, str], timeout: float) -> Result:
-    """Run a program without a shell and wait for its end; kill its whole process group when its time is over."""
+def run_program(
+    words: Sequence[str], variables: Mapping[str, str], timeout: float, *, late: Verdict = Verdict.FAILED
+) -> Result:
+    """Run a program without a shell and wait for its end; kill its whole process group when its time is over.
+
+    Args:
+        words: program and arguments.
+        variables: all that it gets.
+        timeout: seconds.
+        late: what it means that its time is over.
+    """
     with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(
@@ -48,7 +57,7 @@ def run_program(words: Sequence[str], variables: Mapping[str, str], timeout: flo
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
             _end(process)
-            return Result(Verdict.FAILED, f"killed after {timeout:g} s; {_tail(output)}")
+            return Result(late, f"killed after {timeout:g} s; {_tail(output)}")
         return Result(Verdict.DONE if code == 0 else Verdict.FAILED, f"exit code {code}; {_tail(output)}".strip("; "))
 
 
