@@ -60,17 +60,17 @@ def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> in
 def pytest_sessionfinish(session: pytest.Session) -> None:
     # One of several processes that share a run tells the one that prints.
     if (output := getattr(session.config, "workeroutput", None)) is not None:
-        output["not_run"] = session.config.stash.get(_not_run, {})
+        output["not_run"] = session.config.stash.get(_not_run, dict[str, int]())
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    if not_run := getattr(node, "workeroutput", {}).get("not_run"):
+    if not_run := getattr(node, "workeroutput", dict[str, Any]()).get("not_run"):
         node.config.stash[_not_run] = not_run
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for mark, count in config.stash.get(_not_run, {}).items():
+    for mark, count in config.stash.get(_not_run, dict[str, int]()).items():
         if count:
             terminalreporter.section(f"{mark.upper()} TESTS NOT RUN", red=True, bold=True)
             terminalreporter.line(f"{count} tests were left out ({_LEFT_OUT[mark]}): nothing says they pass")
