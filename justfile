@@ -23,6 +23,11 @@ test-broker *options:
 e2e *options:
     {{ bin }}/python -m pytest tests/e2e {{ options }}
 
+# What needs a real Kubernetes API server, which is built first by Go where there is none (minutes, once).
+test-kubernetes *options:
+    {{ bin }}/python -m tests.support.kube_program
+    SNOWSHED_TEST_KUBERNETES=on {{ bin }}/python -m pytest tests/kubernetes {{ options }}
+
 # The chaos suite, for as long as one likes: just chaos --seeds 5 --case kill-during-commit (all cases without --case).
 chaos *options:
     {{ bin }}/python -m tests.chaos {{ options }}

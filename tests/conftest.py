@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from tests.support.redis import RedisPair
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams.broker import Broker
 
-_SERVER_MARKS = ("broker", "container", "e2e")
+_SERVER_MARKS = ("broker", "container", "e2e", "kubernetes")
 _SERVER_TIMEOUT = 240
 """Seconds for a test that may be the first to need a server, and then also pays for its download."""
 
@@ -29,32 +30,50 @@ def pytest_report_header() -> str:
         raise pytest.UsageError(str(error)) from error
 
 
-_CONTAINERS_OFF = os.environ.get("SNOWSHED_TEST_CONTAINERS") == "off"
-_not_run = pytest.StashKey[int]()
+_LEFT_OUT = {
+    mark: why
+    for mark, left_out, why in (
+        ("container", os.environ.get("SNOWSHED_TEST_CONTAINERS") == "off", "SNOWSHED_TEST_CONTAINERS=off"),
+        ("kubernetes", os.environ.get("SNOWSHED_TEST_KUBERNETES") != "on", "only ./dev test-kubernetes runs them"),
+    )
+    if left_out
+}
+"""Marks whose tests do not run, and why."""
+_not_run = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if _CONTAINERS_OFF:
-        _leave_out_containers(config, items)
+    config.stash[_not_run] = {mark: _leave_out(mark, config, items) for mark in _LEFT_OUT}
     for item in items:
         needs_server = any(item.get_closest_marker(mark) for mark in _SERVER_MARKS)
         if needs_server and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(_SERVER_TIMEOUT))
 
 
-def _leave_out_containers(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = [item for item in items if item.get_closest_marker("container")]
-    config.stash[_not_run] = len(left_out)
+def _leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> int:
+    left_out = [item for item in items if item.get_closest_marker(mark)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+    return len(left_out)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # One of several processes that share a run tells the one that prints.
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["not_run"] = session.config.stash.get(_not_run, dict[str, int]())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if not_run := getattr(node, "workeroutput", dict[str, Any]()).get("not_run"):
+        node.config.stash[_not_run] = not_run
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if count := config.stash.get(_not_run, 0):
-        terminalreporter.section("CONTAINER TESTS NOT RUN", red=True, bold=True)
-        terminalreporter.line(
-            f"{count} tests were left out because SNOWSHED_TEST_CONTAINERS=off: nothing says they pass"
-        )
+    for mark, count in config.stash.get(_not_run, dict[str, int]()).items():
+        if count:
+            terminalreporter.section(f"{mark.upper()} TESTS NOT RUN", red=True, bold=True)
+            terminalreporter.line(f"{count} tests were left out ({_LEFT_OUT[mark]}): nothing says they pass")
 
 
 @pytest.fixture(scope="session")

@@ -16,18 +16,23 @@ __all__ = ["EtcdCluster", "etcd_cluster"]
 
 
 class EtcdCluster:
-    """Three members named a, b and c."""
+    """Members that run on one machine.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where they keep their data.
+        members: a name of one letter for each.
+    """
+
+    def __init__(self, folder: Path, members: str) -> None:
         program = shutil.which("etcd")
         if program is None:
             raise ServerUnavailable("no etcd on the path: apt-get install etcd-server")
-        self.members = tuple("abc")
+        self.members = tuple(members)
         self._program = program
         self._folder = folder
-        ports = free_ports(6)
-        self._clients = dict(zip(self.members, ports[:3], strict=True))
-        self._peers = dict(zip(self.members, ports[3:], strict=True))
+        ports = free_ports(2 * len(members))
+        self._clients = dict(zip(self.members, ports[::2], strict=True))
+        self._peers = dict(zip(self.members, ports[1::2], strict=True))
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
 
     def url(self, member: str) -> str:
@@ -71,10 +76,10 @@ class EtcdCluster:
 
 
 @contextmanager
-def etcd_cluster() -> Generator[EtcdCluster]:
+def etcd_cluster(members: str = "abc") -> Generator[EtcdCluster]:
     """A running cluster, removed on exit."""
     folder = Path(tempfile.mkdtemp(prefix="snowshed-etcd-"))
-    cluster = EtcdCluster(folder)
+    cluster = EtcdCluster(folder, members)
     try:
         for member in cluster.members:
             cluster.start(member)

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +157,10 @@ class Cluster:
     def __init__(self, server: HttpReceiver) -> None:
         self.version, self.replicas, self.annotations = 1, 2, dict[str, str]()
         self.template: dict[str, Any] = {}
-        self.unschedulable = False
+        self.unschedulable = self.paused = False
         self.conflicts = 0
         self.refused_evictions = 0
+        self.held: dict[str, tuple[int, object]] = {}
         self.pods = {
             "web": _pod("web"),
             "log": _pod("log", ownerReferences=[{"kind": "DaemonSet"}]),
@@ -187,7 +189,7 @@ class Cluster:
             patch = request.json
             if request.headers["Content-Type"] == "application/strategic-merge-patch+json":
                 self.template |= patch["spec"]["template"]["metadata"]["annotations"]
-                return Reply(200, {})
+                return Reply(200, {"spec": {"paused": True} if self.paused else {}})
             if self.conflicts or patch["metadata"]["resourceVersion"] != str(self.version):
                 self.conflicts -= 1
                 self.version += 1
@@ -201,8 +203,10 @@ class Cluster:
         assert request.json["kind"] == "Eviction"
         if self.refused_evictions:
             self.refused_evictions -= 1
-            return Reply(429, {"message": "would violate the disruption budget"})
-        return Reply(201 if self.pods.pop(pod, None) else 404, {})
+            return Reply(429, {"metadata": {}, "message": "would violate the disruption budget"})
+        if pod in self.held:
+            return Reply(*self.held[pod])
+        return Reply(201 if self.pods.pop(pod, None) else 404, {"message": f'pods "{pod}" not found'})
 
 
 def _pod(name: str, **metadata: Any) -> dict[str, Any]:
@@ -250,19 +254,68 @@ def test_a_node_is_cordoned_and_emptied_of_what_can_move(server: HttpReceiver) -
     assert set(cluster.pods) == {"log", "static"}
 
 
+def test_a_pod_that_is_held_back_keeps_no_other_on_the_node(server: HttpReceiver) -> None:
+    cluster = Cluster(server)
+    cluster.pods = {"first": _pod("first"), **cluster.pods}
+    cluster.held = {"first": (429, {"message": "would violate the disruption budget"})}
+    result = run(replace(kubernetes(server, ActionKind.DRAIN, "$node"), pause=time.sleep), timeout=2.0)
+    why = "cordoned, 1 pods evicted, 1 not gone: shop/first: HTTP 429: would violate the disruption budget"
+    assert result == Result(Verdict.FAILED, f"not done within 2 s: {why}")
+    assert set(cluster.pods) == {"first", "log", "static"}
+    cluster.held = {"first": (403, {"message": "forbidden"})}
+    assert run(kubernetes(server, ActionKind.DRAIN, "$node")) == Result(Verdict.FAILED, "HTTP 403: forbidden")
+
+
+def test_a_node_is_empty_when_its_pods_have_ended(server: HttpReceiver) -> None:
+    cluster = Cluster(server)
+    cluster.pods["web"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    rounds: list[float] = []
+
+    def pause(seconds: float) -> None:
+        rounds.append(seconds)
+        if len(rounds) == 3:
+            del cluster.pods["web"]
+
+    result = run(replace(kubernetes(server, ActionKind.DRAIN, "$node"), pause=pause))
+    assert result == Result(Verdict.DONE, "cordoned, 0 pods evicted, 2 left in place")
+    assert len(rounds) == 3
+    assert not any(request.path.endswith("/eviction") for request in server.received)
+
+
 def test_an_eviction_that_a_disruption_budget_forbids_ends_with_the_time(server: HttpReceiver) -> None:
     cluster = Cluster(server)
     cluster.refused_evictions = 1_000_000
-    result = run(kubernetes(server, ActionKind.MIGRATE, "web"), timeout=0.3)
-    assert result == Result(Verdict.FAILED, "not done within 0.3 s")
+    result = run(replace(kubernetes(server, ActionKind.MIGRATE, "web"), pause=time.sleep), timeout=1.0)
+    why = "HTTP 429: would violate the disruption budget"
+    assert result == Result(Verdict.FAILED, f"not done within 1 s: {why}")
+
+
+def test_a_pod_that_is_not_there_was_evicted_only_if_an_earlier_run_may_have_done_it(server: HttpReceiver) -> None:
+    Cluster(server)
+    executor = kubernetes(server, ActionKind.MIGRATE, "other")
+    assert run(executor) == Result(Verdict.FAILED, 'HTTP 404: pods "other" not found')
+    assert run(executor, attempt=2) == Result(Verdict.DONE, "is gone")
+
+
+def test_a_deployment_that_is_paused_does_not_roll(server: HttpReceiver) -> None:
+    Cluster(server).paused = True
+    result = run(kubernetes(server, ActionKind.RESTART))
+    assert result == Result(Verdict.FAILED, "is paused: it rolls only when it is resumed")
 
 
 def test_a_cluster_that_refuses_says_why(server: HttpReceiver) -> None:
     Cluster(server)
     unknown = run(kubernetes(server, ActionKind.RESTART, "other"))
     assert unknown.verdict is Verdict.FAILED
-    assert "HTTP 404" in unknown.output
+    assert unknown.output == 'HTTP 404: {"kind": "Status"}'
     assert "t0k" not in repr(kubernetes(server, ActionKind.RESTART))
+
+
+def test_a_refusal_is_told_by_its_message_however_much_stands_before_it(server: HttpReceiver) -> None:
+    message = "deployments.apps is forbidden: " + "x" * 300
+    server.replies = [Reply(403, {"kind": "Status", "metadata": {"x": "y" * 300}, "message": message})] * 2
+    for kind in (ActionKind.RESTART, ActionKind.SCALE_OUT):
+        assert message in run(kubernetes(server, kind)).output
 
 
 def test_an_answer_that_is_no_json_has_changed_nothing_and_says_so(server: HttpReceiver) -> None:

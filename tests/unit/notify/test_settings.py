@@ -121,6 +121,16 @@ def test_a_secret_shows_only_where_it_stands(monkeypatch: pytest.MonkeyPatch) ->
     assert repr(secret) == str(secret) == "Secret('env:X')"
 
 
+def test_a_secret_in_a_file_is_read_anew_because_it_is_renewed(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    secret = Secret.named(f"file:{file}")
+    file.write_text("second\n")
+    assert secret.reveal() == "second"
+    file.unlink()
+    assert secret.reveal() == "second", "what was read last, while the new one does not stand there yet"
+
+
 def run(*words: str) -> Result:
     return CliRunner().invoke(build_app(words), words)
 

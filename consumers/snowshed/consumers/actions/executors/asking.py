@@ -12,9 +12,11 @@ from snowshed.consumers.actions.executors.base import Result, Verdict
 from snowshed.consumers.outward.http import Answer, Endpoint, Lost, Request, Unreached
 from snowshed.schemas.errors import SnowshedError
 
-__all__ = ["Asking", "Ended", "settled"]
+__all__ = ["Asking", "Ended", "document", "settled", "told"]
 
 _LEAST = 0.05
+_SHOWN = 500
+"""Characters of a message that are told."""
 
 
 class Ended(SnowshedError):
@@ -64,7 +66,7 @@ class Asking:
         except Lost as error:
             raise Ended(Result(Verdict.FAILED, str(error))) from error
         if not answer.ok:
-            raise Ended(Result(Verdict.FAILED, f"GET {path}: {answer}"))
+            raise Ended(Result(Verdict.FAILED, f"GET {path}: {told(answer)}"))
         try:
             return cast("dict[str, Any]", json.loads(answer.body))
         except ValueError as error:
@@ -82,6 +84,21 @@ class Asking:
         except Lost as error:
             raise Ended(Result(Verdict.UNKNOWN, str(error))) from error
 
+    def pause(self, seconds: float, sleep: Callable[[float], None], why: str) -> None:
+        """Wait before the next try.
+
+        Args:
+            seconds: how long, unless less is left.
+            sleep: waits.
+            why: what is waited for, in words.
+
+        Raises:
+            Ended: the time is over.
+        """
+        sleep(min(seconds, max(self.left, 0.0)))
+        if self.left <= _LEAST:
+            raise Ended(Result(Verdict.FAILED, f"not done within {self.timeout:g} s: {why}"))
+
     def _ask(self, request: Request) -> Answer:
         if self.left <= _LEAST:
             raise Ended(Result(Verdict.FAILED, f"not done within {self.timeout:g} s"))
@@ -95,4 +112,19 @@ def settled(answer: Answer, done: str) -> Result:
     """What the last answer means: an error inside the server may have come after the change."""
     if answer.ok:
         return Result(Verdict.DONE, done)
-    return Result(Verdict.UNKNOWN if answer.status >= 500 else Verdict.FAILED, str(answer))
+    return Result(Verdict.UNKNOWN if answer.status >= 500 else Verdict.FAILED, told(answer))
+
+
+def told(answer: Answer) -> str:
+    """An answer in words: its message where it is a JSON object that has one, for much may stand before that."""
+    message = document(answer).get("message")
+    return f"HTTP {answer.status}: {message[:_SHOWN]}" if isinstance(message, str) else str(answer)
+
+
+def document(answer: Answer) -> dict[str, Any]:
+    """The JSON object in an answer; empty where there is none."""
+    try:
+        held: object = json.loads(answer.body)
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", held) if isinstance(held, dict) else {}

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from snowshed.consumers.actions.executors.asking import Asking, Ended, settled
+from snowshed.consumers.actions.executors.asking import Asking, Ended, document, settled, told
 from snowshed.consumers.actions.executors.base import Job, Result, Verdict
 from snowshed.consumers.actions.values import filled
-from snowshed.consumers.outward.http import Endpoint
+from snowshed.consumers.outward.http import Answer, Endpoint
 from snowshed.consumers.outward.secret import Secret
 from snowshed.schemas.records import ActionKind
 
@@ -27,6 +27,9 @@ KINDS = frozenset({ActionKind.RESTART, ActionKind.SCALE_OUT, ActionKind.DRAIN, A
 _KEY = "snowshed.io/action"
 _MERGE = "application/merge-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
+_GONE = 404
+_HELD = 429
+"""A disruption budget forbids it for now, or the server has too much to do."""
 _TRIES = 5
 _PAUSE = 1.0
 
@@ -76,7 +79,7 @@ class Kubernetes:
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token.reveal()}"
         asking = Asking(self.endpoint, headers, job.timeout)
-        target = quote(filled(self.target, job.values), safe="")
+        target = filled(self.target, job.values)
         act = {
             ActionKind.RESTART: self._restart,
             ActionKind.SCALE_OUT: self._scale_out,
@@ -89,12 +92,15 @@ class Kubernetes:
             return ended.result
 
     def _deployment(self, target: str) -> str:
-        return f"/apis/apps/v1/namespaces/{quote(self.namespace, safe='')}/deployments/{target}"
+        return f"/apis/apps/v1/namespaces/{quote(self.namespace, safe='')}/deployments/{quote(target, safe='')}"
 
     def _restart(self, asking: Asking, target: str, job: Job) -> Result:
         # A pod template that differs is rolled out; the same one again is no change.
         patch = {"spec": {"template": {"metadata": {"annotations": {_KEY: job.key}}}}}
-        return settled(asking.change("PATCH", self._deployment(target), patch, _STRATEGIC), "rolled")
+        answer = asking.change("PATCH", self._deployment(target), patch, _STRATEGIC)
+        if answer.ok and document(answer).get("spec", {}).get("paused"):
+            return Result(Verdict.FAILED, "is paused: it rolls only when it is resumed")
+        return settled(answer, "rolled")
 
     def _scale_out(self, asking: Asking, target: str, job: Job) -> Result:
         for _ in range(_TRIES):
@@ -114,34 +120,46 @@ class Kubernetes:
         return Result(Verdict.FAILED, f"somebody else changed the deployment {_TRIES} times meanwhile")
 
     def _drain(self, asking: Asking, target: str, _job: Job) -> Result:
-        cordoned = asking.change("PATCH", f"/api/v1/nodes/{target}", {"spec": {"unschedulable": True}}, _MERGE)
+        node = quote(target, safe="")
+        cordoned = asking.change("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": True}}, _MERGE)
         if not cordoned.ok:
             return settled(cordoned, "")
-        pods = asking.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{target}")["items"]
-        left = [pod for pod in pods if _movable(pod)]
-        for pod in left:
-            self._evict(asking, pod["metadata"]["namespace"], pod["metadata"]["name"])
-        return Result(Verdict.DONE, f"cordoned, {len(left)} pods evicted, {len(pods) - len(left)} left in place")
-
-    def _migrate(self, asking: Asking, target: str, _job: Job) -> Result:
-        self._evict(asking, self.namespace, target)
-        return Result(Verdict.DONE, "evicted")
-
-    def _evict(self, asking: Asking, namespace: str, pod: str) -> None:
-        space, name = quote(namespace, safe=""), quote(pod, safe="")
-        eviction = {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"name": pod, "namespace": namespace},
-        }
+        evicted = 0
         while True:
-            answer = asking.change("POST", f"/api/v1/namespaces/{space}/pods/{name}/eviction", eviction)
-            if answer.ok or answer.status == 404:
-                return
-            if answer.status != 429:
-                raise Ended(settled(answer, ""))
-            # The disruption budget of its application forbids it for now.
-            self.pause(min(_PAUSE, max(asking.left, 0.0)))
+            pods = asking.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")["items"]
+            left = [pod["metadata"] for pod in pods if _movable(pod)]
+            if not left:
+                return Result(Verdict.DONE, f"cordoned, {evicted} pods evicted, {len(pods)} left in place")
+            why = "they end"
+            # One that its disruption budget holds back keeps no other: all are asked for in every round.
+            for pod in left:
+                if "deletionTimestamp" in pod:
+                    continue
+                answer = _evict(asking, pod["namespace"], pod["name"])
+                if answer.ok:
+                    evicted += 1
+                elif answer.passing:
+                    why = f"{pod['namespace']}/{pod['name']}: {told(answer)}"
+                elif answer.status != _GONE:
+                    return settled(answer, "")
+            asking.pause(_PAUSE, self.pause, f"cordoned, {evicted} pods evicted, {len(left)} not gone: {why}")
+
+    def _migrate(self, asking: Asking, target: str, job: Job) -> Result:
+        waited = False
+        while True:
+            answer = _evict(asking, self.namespace, target)
+            if answer.status == _GONE and (waited or job.attempt > 1):
+                return Result(Verdict.DONE, "is gone")
+            if answer.status != _HELD:
+                return settled(answer, "evicted")
+            waited = True
+            asking.pause(_PAUSE, self.pause, told(answer))
+
+
+def _evict(asking: Asking, namespace: str, pod: str) -> Answer:
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
+    path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}/eviction"
+    return asking.change("POST", path, eviction)
 
 
 def _movable(pod: dict[str, Any]) -> bool:
