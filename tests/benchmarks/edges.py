@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from time import thread_time
 from typing import Any
 
@@ -32,6 +33,8 @@ _CALLERS = 10
 _BUCKETS = 8
 _ROWS = (10, 100, 1000)
 """Rows a message."""
+_PROCESSES = 100
+"""Processes of a callee that report apart, each a message, where messages are small."""
 _WARM = 12
 """Seconds until baselines are known and every detector has something to judge."""
 
@@ -43,6 +46,7 @@ def run(stage: Stage) -> Section:
     thresholds = gc.get_threshold()
     collect_seldom()  # as a worker does
     try:
+        figures.extend(_throughput(services, _ROWS[0], repeats, stage.pick(_PROCESSES, 2)))
         for rows in _ROWS:
             figures.extend(_throughput(services, rows, repeats))
         for name, failing in STATES.items():
@@ -54,8 +58,9 @@ def run(stage: Stage) -> Section:
     figures.extend(_sizes(stage.pick(200, 20)))
     return Section(
         "edges",
-        f"{services} services, each called by {_CALLERS} others, and fewer where messages are larger, for as many rows "
-        "a second. Each second a callee sends one report, its rows shared out among its callers as operations, with "
+        f"{services} services, each called by {_CALLERS} others, and fewer where messages are larger or more, for as "
+        "many rows a second. Each second a callee, or each of its processes where it has several, sends one report, "
+        "its rows shared out among its callers as operations, with "
         f"{_BUCKETS} latency buckets a row. Counted is all that a committed batch costs one thread with all detectors "
         "on, the broker apart: decoding, folding, encoding outputs and state. A tick is a step of level 2 without "
         "observations. Sizes are by tracemalloc, of states in memory.",
@@ -63,23 +68,24 @@ def run(stage: Stage) -> Section:
     )
 
 
-def _throughput(services: int, rows: int, repeats: int) -> Iterator[Figure]:
+def _throughput(services: int, rows: int, repeats: int, processes: int = 1) -> Iterator[Figure]:
     """Rows a second and core at each level and both."""
     # Time goes with edges here, not with rows: fewer services give the same cost a row in less memory.
-    services = max(services * _ROWS[0] // rows, 20)
-    first, second = _Worker(services, rows).costs(repeats)
+    services = max(services * _ROWS[0] // (rows * processes), 20)
+    first, second = _Worker(services, rows, processes).costs(repeats)
     both = [one + other for one, other in zip(first, second, strict=True)]
+    size = f"{rows} a message" if processes == 1 else f"{rows} a message, {processes} processes a callee"
     for label, costs in (("level 1", first), ("level 2", second), ("both levels, all detectors", both)):
-        speeds = [services * rows / cost for cost in costs]
+        speeds = [services * processes * rows / cost for cost in costs]
         goal = "≥ 300 000" if costs is both else ""
-        yield Figure.of(f"edge rows committed, {rows} a message: {label}", "rows/s and core", speeds, goal)
+        yield Figure.of(f"edge rows committed, {size}: {label}", "rows/s and core", speeds, goal)
 
 
 class _Worker:
     """Both levels of one domain in memory."""
 
-    def __init__(self, services: int, rows: int = _CALLERS) -> None:
-        self._services, self._rows = services, rows
+    def __init__(self, services: int, rows: int = _CALLERS, processes: int = 1) -> None:
+        self._services, self._rows, self._processes = services, rows, processes
         self._codec = Codec()
         self._timings, self._domain = TimingFold(Policy(), self._codec), DomainFold(Policy(), self._codec)
         self._planners = {
@@ -98,8 +104,9 @@ class _Worker:
         """Fold a second's reports; what that cost at each level."""
         at = START + number
         reports = [
-            Message(0, at, None, self._codec.encode(_report(callee, self._services, self._rows, at)))
-            for callee in range(self._services)
+            Message(0, at, None, self._codec.encode(replace(report, reporter=f"{report.service}-{process}")))
+            for report in (_report(callee, self._services, self._rows, at) for callee in range(self._services))
+            for process in range(self._processes)
         ]
         begun = thread_time()
         written = self._committed(self._timings, self.edges, reports, number, at)

@@ -63,6 +63,12 @@ class Board:
     """Callees of which reports are missing."""
     cases: dict[tuple[IncidentKind, str], Case] = field(default_factory=dict[tuple[IncidentKind, str], Case])
     """Open incidents by kind and subject."""
+    cascades: dict[str, Case] = field(default_factory=dict[str, Case])
+    """Those of them that are cascades, by domain."""
+    incidents: dict[str, Case] = field(default_factory=dict[str, Case])
+    """All of them by state key."""
+    orders: dict[str, Ordered] = field(default_factory=dict[str, Ordered])
+    """Operators' orders by state key."""
     held: dict[str, Held] = field(default_factory=dict[str, Held])
     """Decisions by `scope|kind`."""
 
@@ -86,17 +92,23 @@ class Board:
         return sight is not None and sight.blind_since > 0.0
 
 
-def arranged(current: Mapping[str, DomainState], memory: Memory) -> Board:
-    """The board of a state, with what was worked out in the step before."""
-    ordered = [current[key] for key in sorted(current)]
-    memory.calls = calls([one for one in ordered if isinstance(one, Inbound)], memory.calls)
-    board = Board(memory.calls, memory)
-    for one in ordered:
-        _put(board, one)
+def arranged(current: Mapping[str, DomainState], memory: Memory, before: Calls | None) -> Board:
+    """The board of a state, with what was worked out in the step before and the calls as they were then."""
+    found: list[Inbound] = []
+    others: list[str] = []
+    for key in sorted(current):
+        value = current[key]
+        if isinstance(value, Inbound):
+            found.append(value)
+        else:
+            others.append(key)
+    board = Board(calls(found, before), memory)
+    for key in others:
+        _put(board, key, current[key])
     return board
 
 
-def _put(board: Board, value: DomainState) -> None:
+def _put(board: Board, key: str, value: DomainState) -> None:
     match value:
         case Standing():
             board.services[value.service] = value
@@ -108,14 +120,16 @@ def _put(board: Board, value: DomainState) -> None:
         case Throttle():
             board.throttles[value.callee] = value
         case Case(incident=incident):
-            board.cases[incident.kind, incident.subject] = value
+            board.incidents[key] = board.cases[incident.kind, incident.subject] = value
+            if incident.kind is IncidentKind.CASCADE:
+                board.cascades[incident.subject] = value
         case Held():
             board.held[value.key] = value
         case _:
-            _put_of_scope(board, value)
+            _put_of_scope(board, key, value)
 
 
-def _put_of_scope(board: Board, value: DomainState) -> None:
+def _put_of_scope(board: Board, key: str, value: DomainState) -> None:
     match value:
         case Stance():
             board.stances[value.dataset] = value
@@ -123,5 +137,7 @@ def _put_of_scope(board: Board, value: DomainState) -> None:
             board.writes[value.dataset] = value
         case Sight():
             board.sights[value.callee] = value
+        case Ordered():
+            board.orders[key] = value
         case _:
-            pass  # a season, a policy and orders are asked for where observations come in
+            pass  # a season is asked for where observations come in

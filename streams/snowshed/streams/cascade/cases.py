@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 from snowshed.schemas.identity import incident_id
@@ -11,7 +12,18 @@ from snowshed.schemas.records import Evidence, Incident, IncidentKind, IncidentS
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.memory import Lasting, Memory
 
-__all__ = ["Case", "closing", "joined", "linked", "notice", "opening", "renewed", "updated", "worth_telling"]
+__all__ = [
+    "Case",
+    "closing",
+    "joined",
+    "linked",
+    "notice",
+    "opening",
+    "placed",
+    "renewed",
+    "updated",
+    "worth_telling",
+]
 
 _PARTS = frozenset(
     {
@@ -113,14 +125,22 @@ def updated(case: Case, finding: Finding, now: float) -> Case:
     return replace(case, incident=incident, severity=finding.severity, acute=finding.acute)
 
 
-def renewed(memory: Memory, case: Case, finding: Finding, now: float) -> Case:
-    """As `updated`; where it had nothing new to say of the same case and finding before, it has none now."""
+def renewed(memory: Memory, key: str, case: Case, finding: Finding, now: float) -> Case:
+    """As `updated`; where it had nothing new to say of the same case and finding before, it has none now.
+
+    Args:
+        memory: of the steps before.
+        key: the case's state key.
+        case: the case so far.
+        finding: the newest one.
+        now: the step's time.
+    """
 
     def work() -> Lasting[Case]:
         new = updated(case, finding, now)
         return Lasting(new) if new is case else Lasting(new, now)
 
-    return memory.recalled("case", case.key, (case, finding), now, work)
+    return memory.recalled("case", key, (case, finding), now, work)
 
 
 def linked(case: Case, decision: str, now: float) -> Case:
@@ -143,6 +163,18 @@ def joined(cases: Mapping[str, Case], now: float) -> dict[str, Case]:
     wholes = [case.incident for case in cases.values() if case.incident.kind in _WHOLES]
     near = _by_subject(wholes)
     return {key: _placed(case, near.get(case.incident.subject, ()), wholes, now) for key, case in cases.items()}
+
+
+def placed(memory: Memory, cases: Mapping[str, Case], now: float) -> dict[str, Case]:
+    """As `joined`; cases that were all in their places before are so now."""
+
+    def work() -> Lasting[dict[str, Case]]:
+        new = joined(cases, now)
+        settled = all(new[key] is case for key, case in cases.items())
+        return Lasting(new, inf if settled else now)
+
+    found = memory.recalled("places", "", tuple(cases.values()), now, work)
+    return dict(found)  # they may be changed
 
 
 def _by_subject(wholes: Iterable[Incident]) -> dict[str, list[Incident]]:

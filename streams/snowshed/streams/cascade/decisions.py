@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from math import inf
 from operator import attrgetter
+from typing import NamedTuple
 
 from snowshed.schemas.records import Consistency, ConsistencyMode, Decision
 from snowshed.streams.cascade.findings import Finding, Setting
 from snowshed.streams.policy import DecisionPolicy
 
-__all__ = ["Held", "asked", "due", "issued", "lifted", "tightens"]
+__all__ = ["Held", "Sorted", "Wanted", "differs", "due", "issued", "lifted", "sorted_out", "tightens"]
 
 _OFTEN = 0.5
 """Shortest time between two renewals that tell new ages."""
@@ -20,6 +22,9 @@ _HIGH = ("p_reject", "degrade_level")
 """Values of which more is tighter."""
 _VALUES = [item.name for item in fields(Setting) if item.name not in {"scope", "scope_kind", "kind", "rule", "reason"}]
 _values = attrgetter(*_VALUES)
+
+Wanted = tuple[Setting, Finding]
+"""What an actuator should be set to, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +40,25 @@ class Held:
         return f"{self.decision.scope}|{self.decision.kind.value}"
 
 
-def asked(findings: list[Finding]) -> dict[str, tuple[Setting, Finding]]:
-    """One setting an actuator: where several findings ask for one, the first of the rules' order."""
-    wanted: dict[str, tuple[Setting, Finding]] = {}
+class Sorted(NamedTuple):
+    """A step's findings by what they call for."""
+
+    opening: Mapping[str, Finding]
+    """Those that are worth an incident, by its state key."""
+    wanted: Mapping[str, Wanted]
+    """One setting an actuator, by its key: where several findings ask for one, the first of the rules' order."""
+
+
+def sorted_out(findings: Iterable[Finding]) -> Sorted:
+    """The findings of a step, in the order of the rules, by what they call for."""
+    opening: dict[str, Finding] = {}
+    wanted: dict[str, Wanted] = {}
     for finding in findings:
+        if finding.opens:
+            opening[finding.key] = finding
         for setting in finding.settings:
             wanted.setdefault(setting.key, (setting, finding))
-    return {key: wanted[key] for key in sorted(wanted)}
+    return Sorted(opening, {key: wanted[key] for key in sorted(wanted)})
 
 
 def due(held: Held | None, setting: Setting, now: float) -> bool:

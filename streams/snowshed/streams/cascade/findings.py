@@ -69,6 +69,11 @@ class Finding:
     opens: bool = True
     """Whether it is worth an incident; where not, it only asks for its settings."""
 
+    @property
+    def key(self) -> str:
+        """State key of its incident."""
+        return f"incident/{self.kind.value}/{self.subject}"
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

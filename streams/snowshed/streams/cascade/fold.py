@@ -10,21 +10,22 @@ from snowshed.schemas.codec import Codec
 from snowshed.schemas.identity import decision_id
 from snowshed.schemas.records import Incident, OperatorOrder
 from snowshed.streams.cascade.board import Board, DomainState, arranged
+from snowshed.streams.cascade.calls import Calls
 from snowshed.streams.cascade.cases import (
     Case,
     closing,
-    joined,
     linked,
     notice,
     opening,
+    placed,
     renewed,
     updated,
     worth_telling,
 )
-from snowshed.streams.cascade.decisions import Held, asked, differs, due, issued, lifted, tightens
+from snowshed.streams.cascade.decisions import Held, Wanted, differs, due, issued, lifted, sorted_out, tightens
 from snowshed.streams.cascade.findings import Finding
 from snowshed.streams.cascade.intake import adopt, forget, take
-from snowshed.streams.cascade.memory import Memory
+from snowshed.streams.cascade.memory import Lasting, Memory
 from snowshed.streams.cascade.observations import Observation, Place, read
 from snowshed.streams.cascade.orders import commanded, expired, obeyed, ordered
 from snowshed.streams.cascade.reports import reported
@@ -63,7 +64,8 @@ class DomainFold:
         self._policy = policy
         self._codec = codec or Codec()
         self._memories: dict[int, Memory] = {}
-        """By partition."""
+        self._calls: dict[int, Calls] = {}
+        """Of the step before, by partition as well."""
 
     @property
     def agent(self) -> str:
@@ -82,7 +84,9 @@ class DomainFold:
         self._order(current, batch)
         forget(current, batch.now, self._policy)
         memory = self._memories.setdefault(batch.partition, Memory())
-        judgement = _Judgement(self._policy, current, batch, memory)
+        board = arranged(current, memory, self._calls.get(batch.partition))
+        self._calls[batch.partition] = board.calls
+        judgement = _Judgement(self._policy, current, batch, board)
         late = batch.detector_lag > self._policy.decisions.detector_lag
         emissions = judgement.withheld() if late else judgement.passed()
         memory.turn()
@@ -116,36 +120,36 @@ class DomainFold:
 class _Judgement:
     """One step's judgement over the state in `current`, which it changes."""
 
-    def __init__(self, policy: Policy, current: dict[str, DomainState], batch: _Batch, memory: Memory) -> None:
+    def __init__(self, policy: Policy, current: dict[str, DomainState], batch: _Batch, board: Board) -> None:
         self._policy = policy
         self._current = current
         self._batch = batch
         self._emissions: list[Emission] = []
-        self._memory = memory
+        self._board = board
 
     def passed(self) -> tuple[Emission, ...]:
         """Judge, and give what is to be said."""
-        board = arranged(self._current, self._memory)
+        board = self._board
         self._keep(board.sights, aged(board.sights, self._batch.now, self._policy.decisions))
         self._steer(board)
         self._stand(board)
         now = self._batch.now
-        findings = [finding for rule in RULES.values() for finding in rule.judge(board, self._policy, now)]
-        cases = self._cases(board, findings)
-        self._decide(board, findings, cases)
-        self._tell(board, findings, cases)
+        findings = tuple([finding for rule in RULES.values() for finding in rule.judge(board, self._policy, now)])
+        found = board.memory.recalled("sorted", "", findings, now, lambda: Lasting(sorted_out(findings)))
+        cases = self._cases(board, found.opening)
+        self._decide(board, found.wanted, cases)
+        self._tell(board, found.opening, cases)
         self._report(board)
         return tuple(self._emissions)
 
     def withheld(self) -> tuple[Emission, ...]:
         """Say that this detector is late, renew what operators have ordered, and nothing else."""
-        batch = self._batch
-        board = arranged(self._current, self._memory)
-        self._obey(board, commanded(self._current, {*board.held}), {})
+        batch, board = self._batch, self._board
+        self._obey(board, commanded(board.orders, {*board.held}), {})
         place = Place(batch.partition, batch.first_offset)
         finding = blindness.behind(self._policy.default_domain, place, batch.detector_lag, batch.now, self._policy)
-        held = self._current.get(f"incident/{finding.kind.value}/{finding.subject}")
-        if isinstance(held, Case):
+        held = board.incidents.get(finding.key)
+        if held is not None:
             case = updated(held, finding, batch.now)
         else:
             case = opening(finding, batch.now, batch.detector_lag)
@@ -182,28 +186,27 @@ class _Judgement:
         self._current |= {one.key: one for name, one in new.items() if one != held.get(name)}
         held.update(new)
 
-    def _cases(self, board: Board, findings: list[Finding]) -> dict[str, Case]:
+    def _cases(self, board: Board, findings: Mapping[str, Finding]) -> dict[str, Case]:
         now, lag = self._batch.now, self._batch.detector_lag
         cases: dict[str, Case] = {}
-        for finding in findings:
-            if not finding.opens:
-                continue
-            held = board.cases.get((finding.kind, finding.subject))
-            case = opening(finding, now, lag) if held is None else renewed(self._memory, held, finding, now)
-            cases[case.key] = case
-        return joined(cases, now)
+        for key, finding in findings.items():
+            held = board.incidents.get(key)
+            cases[key] = opening(finding, now, lag) if held is None else renewed(board.memory, key, held, finding, now)
+        return placed(board.memory, cases, now)
 
-    def _decide(self, board: Board, findings: list[Finding], cases: dict[str, Case]) -> None:
-        wanted = asked(findings)
-        orders = commanded(self._current, {*wanted, *board.held})
+    def _decide(self, board: Board, wanted: Mapping[str, Wanted], cases: dict[str, Case]) -> None:
+        orders = commanded(board.orders, {*wanted, *board.held})
         self._obey(board, orders, cases)
         for key, (setting, finding) in wanted.items():
             held = board.held.get(key)
+            named = held is not None and bool(held.decision.incident_id)
+            if named and not due(held, setting, self._batch.now):
+                continue
             if key in orders or (board.is_blind(setting.scope) and tightens(held, setting, self._batch.now)):
                 continue
-            case = cases.get(f"incident/{finding.kind.value}/{finding.subject}")
+            case = cases.get(finding.key)
             # One that was issued before anybody was harmed is issued again with the incident that it belongs to.
-            nameless = held is not None and case is not None and not held.decision.incident_id
+            nameless = held is not None and case is not None and not named
             if due(held, setting, self._batch.now) or nameless:
                 new = issued(
                     held,
@@ -238,12 +241,11 @@ class _Judgement:
                     cases[case.key] = linked(case, new.decision.decision_id, now)
             self._issue(new)
 
-    def _tell(self, board: Board, findings: list[Finding], cases: dict[str, Case]) -> None:
-        rules = {f"incident/{finding.kind.value}/{finding.subject}": finding.rule for finding in findings}
+    def _tell(self, board: Board, findings: Mapping[str, Finding], cases: dict[str, Case]) -> None:
         for key, case in cases.items():
-            self._current[key] = self._told(case, rules[key])
-        for case in board.cases.values():
-            if case.key not in cases:
+            self._current[key] = self._told(case, findings[key].rule)
+        for key, case in board.incidents.items():
+            if key not in cases:
                 self._close(board, case)
 
     def _report(self, board: Board) -> None:

@@ -14,8 +14,6 @@ from math import inf
 from operator import is_
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from snowshed.streams.cascade.calls import Calls
-
 __all__ = ["Lasting", "Memory"]
 
 V = TypeVar("V")
@@ -36,16 +34,14 @@ class _Known(NamedTuple):
 
 
 class Memory:
-    """What one partition's steps have worked out; what a step does not ask for is forgotten after it."""
+    """What has been worked out; what is not asked for between two turns is forgotten at the second."""
 
     def __init__(self) -> None:
         self._before: dict[tuple[str, str], _Known] = {}
         self._asked: dict[tuple[str, str], _Known] = {}
-        self.calls: Calls | None = None
-        """Of the step before."""
 
     def turn(self) -> None:
-        """End a step."""
+        """End a step, or whatever the values outlast once."""
         self._before, self._asked = self._asked, {}
 
     def recalled(

@@ -48,19 +48,18 @@ def expired(value: object, now: float) -> bool:
     return isinstance(value, Ordered) and now >= value.until
 
 
-def commanded(state: Mapping[str, object], keys: set[str]) -> dict[str, OperatorOrder]:
+def commanded(orders: Mapping[str, Ordered], keys: set[str]) -> dict[str, OperatorOrder]:
     """The order that holds for each actuator, by `scope|kind`.
 
     Args:
-        state: what level 2 remembers, the orders that hold among it.
+        orders: those that hold, by their keys and in the order of these.
         keys: actuators that have been or are to be set, by `scope|kind`.
     """
-    orders = [value for _, value in sorted(state.items()) if isinstance(value, Ordered)]
     found: dict[str, OperatorOrder] = {}
-    for one in orders:
+    for one in orders.values():
         if not one.order.actuator:
             found |= dict.fromkeys(_all_of(one.order, keys), one.order)
-    exact = {f"{one.order.scope}|{one.order.actuator}": one.order for one in orders if one.order.actuator}
+    exact = {f"{one.order.scope}|{one.order.actuator}": one.order for one in orders.values() if one.order.actuator}
     return dict(sorted({**found, **exact}.items()))
 
 

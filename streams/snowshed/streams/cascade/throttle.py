@@ -198,6 +198,8 @@ def _climbed(held: Throttle, seen: Situation, now: float, policy: OverloadPolicy
 
 def _clean(trial: Trial, policy: OverloadPolicy, control: ControlPolicy) -> tuple[float, ...]:
     """Clean times by level; that of each which sheds is twice as long after each relapse."""
+    if not trial.relapses:
+        return policy.clean
     longest = max(control.relapse, *policy.clean)
     return tuple(
         min(seconds * 2.0**trial.relapses, longest) if LEVELS[level].cuts else seconds

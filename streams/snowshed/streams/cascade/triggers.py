@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isnan, sqrt
 
 from snowshed.schemas.records import Cause
-from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.calls import Calls
 from snowshed.streams.cascade.gathering import is_thin
 from snowshed.streams.cascade.harm import short_of_work
-from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.paths import are_answers_lost, is_heard, was_on_the_way
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.views import EdgeView
@@ -80,24 +80,20 @@ def triggers(scene: Scene, policy: Policy) -> tuple[Cause, ...]:
     return tuple(Cause(name=name, score=score, reason=reason) for name, score, reason in best(claims, _NAMED))
 
 
-def descent(board: Board, start: str) -> dict[str, float]:
+def descent(calls: Calls, start: str) -> dict[str, float]:
     """The excess of its own of a service, and of each one further down to which most of it is passed on."""
-    waits = any(edge.dues.waited > _NOTABLE * edge.dues.usual for edge in board.callees.get(start, ()))
+    waits = any(edge.dues.waited > _NOTABLE * edge.dues.usual for edge in calls.callees.get(start, ()))
+    what = "descent of waiting" if waits else "descent of failures"
     way: dict[str, float] = {}
     at = start
     while at not in way:
-        way[at], at = _descended(board, at, waits=waits)
+        way[at], at = calls.around(what, at, partial(_descended, calls, at, waits=waits))
     return way
 
 
-def _descended(board: Board, at: str, *, waits: bool) -> tuple[float, str]:
+def _descended(calls: Calls, at: str, *, waits: bool) -> tuple[float, str]:
     """A service's own excess, and the one that most of the rest comes from; itself where there is no such."""
-    into, out = board.callees.get(at, ()), board.callers.get(at, ())
-    what = "descent of waiting" if waits else "descent of failures"
-    return board.memory.recalled(what, at, (into, out), 0.0, lambda: Lasting(_step(at, into, out, waits=waits)))
-
-
-def _step(at: str, into: Sequence[EdgeView], out: Sequence[EdgeView], *, waits: bool) -> tuple[float, str]:
+    into, out = calls.callees.get(at, ()), calls.callers.get(at, ())
     came = sum(_due(edge, waits=waits) for edge in into)
     passed = {edge.window.callee: _due(edge, waits=waits) for edge in out if edge.window.callee != at}
     left = own({at: came}, ((at, amount) for amount in passed.values()))

@@ -8,7 +8,7 @@ exit programme alone. A clear signal is below half of what makes it a bad one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 __all__ = ["ENTRIES", "LEVELS", "METASTABLE", "Entry", "Ladder", "Level", "Signs", "climbed"]
 
@@ -95,8 +95,10 @@ def climbed(held: Ladder, signs: Signs, now: float, *, clean: Sequence[float], d
         dwell: shortest time at a level.
     """
     clear = signs.clear and not signs.spreads
-    held = replace(held, clean_since=(held.clean_since or now) if clear else 0.0)
-    wanted = next((entry.level for entry in ENTRIES if entry.holds(signs)), 0)
+    clean_since = (held.clean_since or now) if clear else 0.0
+    if clean_since != held.clean_since:
+        held = Ladder(held.level, held.entered, clean_since)
+    wanted = _called_for(signs)
     if wanted > held.level:
         return Ladder(wanted, now, held.clean_since)
     if held.level in {0, METASTABLE} or not held.clean_since:
@@ -105,3 +107,10 @@ def climbed(held: Ladder, signs: Signs, now: float, *, clean: Sequence[float], d
     if now >= held.clean_since + patience and now >= held.entered + dwell:
         return Ladder(held.level - 1, now, now)
     return held
+
+
+def _called_for(signs: Signs) -> int:
+    for entry in ENTRIES:
+        if entry.holds(signs):
+            return entry.level
+    return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, pairwise
 from math import nan
 
@@ -200,15 +201,18 @@ def _coverage(columns: TimingColumns, of_row: _Ints, groups: int) -> tuple[_Floa
     pairs: _Ints = np.unique(of_row * messages + columns.message_of_row)
     group, message = pairs // messages, pairs % messages
     covered = _added(np.array(columns.windows)[message], group, groups)
-    alone: list[tuple[str, ...]] = [(name,) for name in columns.reporters]
     if len(pairs) == groups:
         # One message a group, as where callers are few or report through one partition.
+        alone: list[tuple[str, ...]] = [(name,) for name in columns.reporters]
         return covered, [alone[one] for one in message.tolist()]
-    reporters: list[tuple[str, ...]] = [() for _ in range(groups)]
-    for number, one in zip(group.tolist(), message.tolist(), strict=True):
-        both: set[str] = {*reporters[number], *alone[one]}
-        reporters[number] = tuple(sorted(both)) if len(both) > 1 else alone[one]
-    return covered, reporters
+    ends: list[int] = np.searchsorted(group, np.arange(groups + 1)).tolist()
+    senders: list[int] = message.tolist()
+
+    @cache  # for most edges into a callee are in the same messages
+    def named(several: tuple[int, ...]) -> tuple[str, ...]:
+        return tuple(sorted({columns.reporters[one] for one in several}))
+
+    return covered, [named(tuple(senders[start:end])) for start, end in pairwise(ends)]
 
 
 def _latencies(columns: TimingColumns, of_row: _Ints, groups: int) -> tuple[_Ints, _Ints, _Floats]:

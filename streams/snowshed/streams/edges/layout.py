@@ -145,18 +145,16 @@ def _long(raw: bytes, at: int) -> tuple[int, int]:
 
 
 def _length(raw: bytes, at: int) -> tuple[int, int]:
-    length, at = _long(raw, at)
+    byte = raw[at]
+    length, at = _long(raw, at) if byte & _LONG_OR_NEGATIVE else (byte >> 1, at + 1)
     if not 0 <= length <= len(raw) - at:
         raise Unusual
     return length, at
 
 
 def _string(raw: bytes, at: int) -> tuple[str, int]:
-    byte = raw[at]
-    length, at = _length(raw, at) if byte & _LONG_OR_NEGATIVE else (byte >> 1, at + 1)
+    length, at = _length(raw, at)
     end = at + length
-    if end > len(raw):
-        raise Unusual
     return raw[at:end].decode(), end
 
 

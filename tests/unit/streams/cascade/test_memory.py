@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.streams.cascade.domain_script import Domain
+from tests.unit.streams.cascade.domain_script import RETRYING, Domain, edges
 from tests.unit.streams.cascade.test_domain_properties import records, scripts
 
 from snowshed.streams.cascade import DomainFold
+from snowshed.streams.cascade.calls import calls
+from snowshed.streams.cascade.inbound import Inbound
 from snowshed.streams.cascade.memory import Lasting, Memory
 from snowshed.streams.governed import Governed
 from snowshed.streams.policy import Policy
@@ -56,3 +60,31 @@ def test_what_a_step_does_not_ask_for_is_forgotten_after_it() -> None:
     memory.turn()
     memory.turn()
     assert memory.recalled("kind", "api", (policy,), 0.0, lambda: Lasting("after")) == "after"
+
+
+def test_what_rests_on_the_calls_is_worked_out_once_and_then_only_around_the_edges_that_change() -> None:
+    domain, worked = Domain(), list[str]()
+
+    def inbound(*callees: str) -> list[Inbound]:
+        found = [domain.state[f"inbound/{callee}"] for callee in callees]
+        return [one for one in found if isinstance(one, Inbound)]
+
+    def work(name: str) -> str:
+        worked.append(name)
+        return name
+
+    def asked(*, after: int) -> list[str]:
+        for name in ("api", "db", "mail"):
+            assert known.around("kind", name, partial(work, name)) == name
+        return worked[after:]
+
+    domain.step(0, edges(0, {}, {"caller": "api", "callee": "db"}, {"caller": "web", "callee": "mail"}))
+    known = first = calls(inbound("api", "db", "mail"), None)
+    assert (asked(after=0), asked(after=3)) == (["api", "db", "mail"], [])
+    domain.step(0.25)
+    known = calls(inbound("api", "db", "mail"), known)
+    assert (known is first, asked(after=3)) == (True, [])
+    domain.step(1, edges(1, {**RETRYING, "caller": "api", "callee": "db"}))
+    known = calls(inbound("api", "db", "mail"), known)
+    # Its own calls are others for `api`, and those into it for `db`.
+    assert (known is first, asked(after=3), asked(after=5)) == (False, ["api", "db"], [])

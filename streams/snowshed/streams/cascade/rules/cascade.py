@@ -70,7 +70,7 @@ def ending(board: Board, case: Case) -> Ending:
 
 
 def _scene(board: Board, domain: str, onsets: dict[str, float], policy: CascadePolicy, now: float) -> _Scene:
-    edges, share = board.memory.recalled("domain", domain, (board.calls,), now, partial(_calls, board, domain))
+    edges, share = board.calls.once("domain", domain, partial(_calls, board, domain))
     standings = [board.services[name] for name in onsets]
     group = board.memory.recalled(
         "group", domain, (policy, board.calls, *standings), now, partial(_group, onsets, edges)
@@ -79,7 +79,7 @@ def _scene(board: Board, domain: str, onsets: dict[str, float], policy: CascadeP
     return _Scene(domain, group, edges, index, min(index, before) >= policy.branching, share)
 
 
-def _calls(board: Board, domain: str) -> Lasting[tuple[Mapping[Pair, EdgeView], float]]:
+def _calls(board: Board, domain: str) -> tuple[Mapping[Pair, EdgeView], float]:
     """All calls of a domain, and the share of what comes in that is outside its objective."""
     edges = {
         (edge.window.caller, edge.window.callee): edge
@@ -89,7 +89,7 @@ def _calls(board: Board, domain: str) -> Lasting[tuple[Mapping[Pair, EdgeView], 
     }
     volume = {edge: edges[edge].window.first for edge in entries(edges)}
     out = sum(count for edge, count in volume.items() if edges[edge].overloaded.windows > 1)
-    return Lasting((edges, out / (sum(volume.values()) or 1.0)))
+    return edges, out / (sum(volume.values()) or 1.0)
 
 
 def _group(onsets: Mapping[str, float], edges: Mapping[Pair, EdgeView]) -> Lasting[dict[str, float]]:
@@ -106,7 +106,7 @@ def _finding(board: Board, scene: _Scene, policy: Policy, now: float) -> Finding
     }
     path = worst_path(factors)
     victims = _victims(board, scene, policy)
-    held = board.cases.get((IncidentKind.CASCADE, scene.domain))
+    held = board.cascades.get(scene.domain)
     began = min(scene.onsets.values())
     if held is not None:
         began = min(began, held.incident.opened_at)

@@ -47,15 +47,13 @@ _excess = attrgetter("excess")
 
 def situation(board: Board, callee: str, policy: Policy, now: float) -> Situation:
     """What the edges into a callee show now, put together."""
-    edges = board.callees.get(callee, ())
-    domains = {edge.domain for edge in edges} or {policy.domain_of(callee)}
     made_of = (
         policy,
-        edges,
+        board.callees.get(callee),
         board.callers.get(callee),
         board.services.get(callee),
         board.is_open(IncidentKind.OVERLOAD, callee),
-        *(board.cases.get((IncidentKind.CASCADE, domain)) for domain in sorted(domains)),
+        *[_trigger(board, domain, callee) for domain in board.cascades],
     )
     return board.memory.recalled("situation", callee, made_of, now, lambda: _situation(board, callee, policy, now))
 
@@ -118,8 +116,7 @@ def culprits(board: Board, callee: str, policy: Policy) -> Edges:
 
     A call that is lost on its way holds its caller's slot until the time-out, and so makes the queue before it long.
     """
-    made_of = (policy, board.callees.get(callee), board.callers.get(callee))
-    return board.memory.recalled("culprits", callee, made_of, 0.0, lambda: Lasting(_culprits(board, callee, policy)))
+    return board.calls.around("culprits", callee, lambda: _culprits(board, callee, policy))
 
 
 def _culprits(board: Board, callee: str, policy: Policy) -> Edges:
@@ -147,7 +144,7 @@ def _pressed(edges: list[EdgeView], bearable: float, policy: Policy) -> bool:
 
 def _trigger(board: Board, domain: str, callee: str) -> str:
     """The callee or the edge into it with which a declared cascade began; empty where none did."""
-    case = board.cases.get((IncidentKind.CASCADE, domain))
+    case = board.cascades.get(domain)
     first = case.incident.causes[0].name if case and case.incident.causes else ""
     return first if first.rpartition(">")[2] == callee else ""
 
@@ -241,9 +238,14 @@ def _finding(
 
 def _causes(board: Board, callee: str, policy: Policy) -> tuple[Cause, ...]:
     """Where its excess comes from: itself, or who is furthest down the way on which most of it is passed on."""
-    way = descent(board, callee)
-    made_of = (policy, *way.values(), *map(board.callees.get, way))
-    return board.memory.recalled("causes", ">".join(way), made_of, 0.0, partial(_blamed, board, callee, way, policy))
+    return board.calls.once("causes", callee, lambda: _traced(board, callee, policy))
+
+
+def _traced(board: Board, callee: str, policy: Policy) -> tuple[Cause, ...]:
+    excess = descent(board.calls, callee)
+    made_of = (*excess.values(), *map(board.callees.get, excess))
+    name = ">".join(excess)
+    return board.calls.memory.recalled("causes", name, made_of, 0.0, partial(_blamed, board, callee, excess, policy))
 
 
 def _blamed(board: Board, callee: str, excess: Mapping[str, float], policy: Policy) -> Lasting[tuple[Cause, ...]]:

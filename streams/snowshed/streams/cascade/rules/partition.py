@@ -16,6 +16,7 @@ import numpy as np
 
 from snowshed.schemas.records import Cause, IncidentKind, Liveness
 from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.calls import Calls, Edges
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.paths import is_heard, is_unanswered, is_unheard
@@ -60,7 +61,7 @@ def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
 
 
 def _cuts(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
-    if not any(edge.cut.windows > 1 for edges in board.callees.values() for edge in edges):
+    if not board.calls.once("cut", "", lambda: _has_cuts(board.calls)):
         return
     dead, living = _liveness(board)
     domains: dict[str, dict[Link, EdgeView]] = {}
@@ -83,12 +84,20 @@ def _cuts(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
             yield _finding(domain, cut, links)
 
 
+def _has_cuts(calls: Calls) -> bool:
+    return any(edge.cut.windows > 1 for edges in calls.callees.values() for edge in edges)
+
+
+def _with_cut_nodes(calls: Calls) -> Edges:
+    return tuple([edge for edges in calls.callees.values() for edge in edges if edge.cut_nodes])
+
+
 def _cut_off(board: Board, now: float) -> Iterator[Finding]:
     """Single nodes that do not reach a service which their siblings reach.
 
     A service of which a node does not beat is left out: that node may be the only one that the caller's had in use.
     """
-    told = [edge for edges in board.callees.values() for edge in edges if edge.cut_nodes]
+    told = board.calls.once("cut nodes", "", lambda: _with_cut_nodes(board.calls))
     if not told:
         return
     ill = {view.health.service for view in board.nodes.values() if view.health.status not in _WELL}

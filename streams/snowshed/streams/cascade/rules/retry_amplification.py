@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from math import inf
 
 import numpy as np
 
 from snowshed.schemas.records import Cause, DecisionKind, IncidentKind, ScopeKind
 from snowshed.streams.cascade.board import Board
+from snowshed.streams.cascade.calls import Edges
 from snowshed.streams.cascade.cases import Case
 from snowshed.streams.cascade.findings import Ending, Finding, Setting
 from snowshed.streams.cascade.memory import Lasting
@@ -67,13 +69,22 @@ def marks(rows: Rows, samples: Sequence[tuple[Sample, ...]], policy: Policy) -> 
 def judge(board: Board, policy: Policy, now: float) -> Iterator[Finding]:
     """Callees with an amplified edge, until all of their edges have been clear for long enough."""
     for callee, edges in board.callees.items():
-        recent = [edge for edge in edges if now < edge.amplified.last + policy.retry.clean and edge.amplified.last]
-        lasting = [edge for edge in recent if edge.amplified.lasts(policy.retry.hold)]
-        if lasting or (recent and board.is_open(IncidentKind.RETRY_AMPLIFICATION, callee)):
-            shown, ask = lasting or recent, budget(board, callee, policy.retry, "")
-            made_of = (policy, ask.retry_budget, *shown)
-            found = partial(_finding, board, callee, shown, policy)
-            yield board.memory.recalled(RULE, callee, made_of, now, found)
+        if not any(edge.amplified.last for edge in edges):
+            continue
+        made_of = (policy, edges, _is_forbidden(board, callee), board.is_open(IncidentKind.RETRY_AMPLIFICATION, callee))
+        found = board.memory.recalled(RULE, callee, made_of, now, partial(_found, board, callee, edges, policy, now))
+        if found is not None:
+            yield found
+
+
+def _found(board: Board, callee: str, edges: Edges, policy: Policy, now: float) -> Lasting[Finding | None]:
+    """What holds of a callee until the next of its edges has been clear for long enough."""
+    clean = policy.retry.clean
+    recent = [edge for edge in edges if now < edge.amplified.last + clean and edge.amplified.last]
+    lasting = [edge for edge in recent if edge.amplified.lasts(policy.retry.hold)]
+    shown = lasting or (recent if board.is_open(IncidentKind.RETRY_AMPLIFICATION, callee) else [])
+    until = min((edge.amplified.last + clean for edge in recent), default=inf)
+    return Lasting(_finding(board, callee, shown, policy) if shown else None, until)
 
 
 def ending(board: Board, case: Case) -> Ending:
@@ -84,8 +95,7 @@ def ending(board: Board, case: Case) -> Ending:
 
 def budget(board: Board, callee: str, policy: RetryPolicy, reason: str) -> Setting:
     """The setting that cuts retries to a callee, by its degrade level."""
-    throttle = board.throttles.get(callee)
-    forbidden = throttle is not None and throttle.forbids_retries
+    forbidden = _is_forbidden(board, callee)
     return Setting(
         scope=callee,
         scope_kind=ScopeKind.SERVICE,
@@ -97,6 +107,11 @@ def budget(board: Board, callee: str, policy: RetryPolicy, reason: str) -> Setti
     )
 
 
+def _is_forbidden(board: Board, callee: str) -> bool:
+    throttle = board.throttles.get(callee)
+    return throttle is not None and throttle.forbids_retries
+
+
 def _flat(rows: Rows, policy: RetryPolicy) -> Bools:
     first, usual = rows.window["first"], rows.usual["first_rate"]
     noise = _NOISE / np.sqrt(np.maximum(first, 1.0))
@@ -104,7 +119,7 @@ def _flat(rows: Rows, policy: RetryPolicy) -> Bools:
     return np.isnan(usual) | (first / rows.window["span"] <= most)
 
 
-def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -> Lasting[Finding]:
+def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -> Finding:
     factors = {edge.window.caller: factor(edge.window, edge.samples, policy.retry) for edge in edges}
     retries = {edge.window.caller: max(edge.window.attempts - edge.window.first, 0.0) for edge in edges}
     total = sum(retries.values()) or 1.0
@@ -113,7 +128,7 @@ def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -
     worst = ordered[0]
     said = f"{worst.window.caller} sends {factors[worst.window.caller]:.1f} attempts for every request to {callee}"
     ranked = sorted(retries, key=lambda caller: (-retries[caller], caller))[:3]
-    found = Finding(
+    return Finding(
         kind=IncidentKind.RETRY_AMPLIFICATION,
         subject=callee,
         domain=worst.domain,
@@ -135,4 +150,3 @@ def _finding(board: Board, callee: str, edges: list[EdgeView], policy: Policy) -
         confidence=_CONFIDENCE,
         settings=(budget(board, callee, policy.retry, f"callers retry {callee} more than it can bear"),),
     )
-    return Lasting(found)
