@@ -13,7 +13,7 @@ from math import ceil, inf, isnan
 from snowshed.consumers.brakes.degrade import LEVELS, degrade_level, priority
 from snowshed.consumers.brakes.retry_budget import LOCAL_RATIO
 from snowshed.consumers.decisions.book import InForce, Order
-from snowshed.schemas.propagation import LOWEST_PRIORITY
+from snowshed.schemas.propagation import COHORTS, LOWEST_PRIORITY
 from snowshed.schemas.records import Consistency, Decision, DecisionKind, DecisionMode
 
 __all__ = ["Effective", "combine"]
@@ -128,7 +128,7 @@ def _retry_budget(held: tuple[InForce, ...], level: int) -> float:
 
 
 def _lowest_priority(held: tuple[InForce, ...], level: int) -> int:
-    by_level = priority(degrade_level(level).lowest + 1, 0) - 1
+    by_level = priority(degrade_level(level).lowest, COHORTS - 1)
     floors = (
         LOWEST_PRIORITY - one.strength * (LOWEST_PRIORITY - priority(floor.level, floor.cohort))
         for one in held
