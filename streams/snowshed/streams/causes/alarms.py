@@ -5,16 +5,23 @@ All alarms that overlap are one incident. While one is open nothing is learned: 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite, log1p
 
-from snowshed.streams.causes.deviation import AlarmPolicy, Component, Reading, Whole, values_of
+from snowshed.streams.causes.deviation import AlarmPolicy, Component, Reading, Whole
 from snowshed.streams.causes.history import component_samples
-from snowshed.streams.causes.intervals import Interval
+from snowshed.streams.causes.intervals import Interval, Sample
 
 __all__ = ["Alarm", "Watch"]
 
 _DAY = 86_400.0
+_FLEET = 4
+"""Components from which on it tells something that most of them do the same."""
+_DEMAND = 0.4
+"""Share of the components that are busier at once because more is asked of them; that is nobody's fault."""
+_OBSERVER = 0.5
+"""Share of the components whose silence at once accuses nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,85 +53,93 @@ class Watch:
     def __init__(self, policy: AlarmPolicy | None = None) -> None:
         self._policy = policy or AlarmPolicy()
         self._components: dict[str, Component] = {}
-        self._open_for = 0
+        self._open = False
         self._calm_for = 0
         self._rung = False
+        self._current: Alarm | None = None
+        self._loudness = 0.0
         self.loudest: Alarm | None = None
         """The alarm or, until there is one, the interval that came nearest to it."""
 
     @property
     def open(self) -> bool:
         """Whether an incident is going on."""
-        return self._open_for > 0
+        return self._open
 
     def take(self, interval: Interval) -> Alarm | None:
         """Judge one interval; the alarm if an incident begins with it."""
-        values = {name: values_of(sample) for name, sample in component_samples(interval).items()}
-        for name in self._components.keys() - values.keys():
-            values[name] = {"requests": 0.0} if "requests" in self._components[name].usual else {}
-        chances = max(len(values) * _DAY / interval.dt / self._policy.false_alarms, 100.0)
+        samples: dict[str, Sample | None] = {**component_samples(interval)}
+        missing = self._components.keys() - samples.keys()
+        if len(self._components) >= _FLEET and len(missing) > _OBSERVER * len(self._components):
+            # Where most are silent at once it is the observer that is blind.
+            return None
+        samples |= dict.fromkeys(missing)
+        chances = max(len(samples) * _DAY / interval.dt / self._policy.false_alarms, 100.0)
         volumes = [component.volume for component in self._components.values()]
         whole = Whole(
             max((one.time for one in volumes), default=0.0), max((one.requests for one in volumes), default=0.0)
         )
-        readings = {name: self._component(name).read(found, chances, whole) for name, found in values.items()}
-        ringing = [name for name, reading in readings.items() if self._rings(name, reading, interval)]
-        if self.open:
-            self._go_on(bool(ringing))
-            return None
-        nearest = self._alarm(ringing or list(readings), readings, interval) if readings else None
+        readings = {
+            name: self._component(name, interval).read(sample, interval.t, chances, whole)
+            for name, sample in samples.items()
+        }
+        ringing = _ringing(readings)
+        for name, component in self._components.items():
+            component.rings_for = component.rings_for + 1 if name in ringing else 0
+        stirring = [name for name in ringing if self._components[name].rings_for <= self._policy.standing]
+        nearest = _alarm(ringing or list(readings), readings, interval) if readings else None
+        fresh = bool(stirring) and not self.open
         if nearest is not None and (ringing or not self._rung):
-            self._hear(nearest, rung=bool(ringing))
-        if ringing:
-            self._open_for, self._calm_for = 1, 0
-            return nearest
-        for name, found in values.items():
-            self._components[name].learn(found, readings[name])
-        return None
+            self._hear(nearest, sum(log1p(readings[name].ratio) for name in ringing), fresh=fresh)
+        if self.open or fresh:
+            self._open = bool(stirring) or self._calm_for < self._policy.calm
+            self._calm_for = 0 if stirring else self._calm_for + 1
+        self._learn(readings, ringing)
+        return nearest if fresh else None
 
-    def _hear(self, alarm: Alarm, *, rung: bool) -> None:
-        if (
-            self.loudest is None
-            or rung > self._rung
-            or alarm.z / alarm.threshold > self.loudest.z / self.loudest.threshold
-        ):
-            self.loudest = alarm
-        self._rung = self._rung or rung
+    def _hear(self, alarm: Alarm, loudness: float, *, fresh: bool) -> None:
+        """Keep the alarm of the incident that was loudest when most rang; without one, what came nearest."""
+        if loudness == 0.0:
+            if self.loudest is None or alarm.z / alarm.threshold > self.loudest.z / self.loudest.threshold:
+                self.loudest = alarm
+            return
+        self._current = alarm if fresh or self._current is None else self._current
+        if loudness > self._loudness:
+            self.loudest, self._loudness = self._current, loudness
+        self._rung = True
 
-    def _component(self, name: str) -> Component:
-        return self._components.setdefault(name, Component(self._policy))
+    def _component(self, name: str, interval: Interval) -> Component:
+        if name not in self._components:
+            self._components[name] = Component(self._policy, interval.dt)
+        return self._components[name]
 
-    def _rings(self, name: str, reading: Reading, interval: Interval) -> bool:
-        component = self._components[name]
-        if not reading.over:
-            component.over_since = nan
-            return False
-        again = isfinite(component.over_since)
-        if not again:
-            component.over_since = interval.t
-        return again or reading.deviation > reading.once
+    def _learn(self, names: Iterable[str], ringing: Sequence[str]) -> None:
+        if not self.open and not ringing:
+            for name in names:
+                self._components[name].learn()
+        for name in ringing:
+            if self._components[name].rings_for > self._policy.relearn:
+                self._components[name].forget()
 
-    def _go_on(self, ringing: bool) -> None:
-        self._open_for += 1
-        self._calm_for = 0 if ringing else self._calm_for + 1
-        if self._calm_for >= self._policy.calm:
-            self._open_for = 0
-        elif self._open_for > self._policy.relearn:
-            self._open_for = 0
-            for component in self._components.values():
-                component.forget()
 
-    def _alarm(self, ringing: list[str], readings: dict[str, Reading], interval: Interval) -> Alarm:
-        worst = max(ringing, key=lambda name: (readings[name].deviation / readings[name].twice, name))
-        reading = readings[worst]
-        return Alarm(
-            t=min(
-                (since for name in ringing if isfinite(since := self._components[name].over_since)), default=interval.t
-            ),
-            known_at=interval.known_at,
-            node=worst,
-            metric=reading.metric,
-            z=reading.deviation,
-            threshold=reading.twice,
-            members=tuple(sorted(ringing)),
-        )
+def _ringing(readings: Mapping[str, Reading]) -> list[str]:
+    """Who rings, without those that are only busier when most are."""
+    ringing = [name for name, reading in readings.items() if reading.over]
+    busier = {name for name in ringing if readings[name].busier}
+    if len(readings) >= _FLEET and len(busier) > _DEMAND * len(readings):
+        return [name for name in ringing if name not in busier]
+    return ringing
+
+
+def _alarm(ringing: list[str], readings: Mapping[str, Reading], interval: Interval) -> Alarm:
+    worst = max(ringing, key=lambda name: (readings[name].ratio, name))
+    reading = readings[worst]
+    return Alarm(
+        t=min((since for name in ringing if isfinite(since := readings[name].since)), default=interval.t),
+        known_at=interval.known_at,
+        node=worst,
+        metric=reading.metric,
+        z=reading.deviation,
+        threshold=reading.threshold,
+        members=tuple(sorted(ringing)),
+    )

@@ -1,30 +1,33 @@
 """How far out of its usual life a component is, and how far is too far.
 
-A series is compared with its median and median absolute deviation. A component is as far out as the mean of its most
-deviating series, so that one noisy gauge among two hundred does not ring. The threshold follows from how far out it has
-been while nothing was wrong: the tail beyond the 90 % quantile is taken to be exponential, and the threshold is where
-chance alone leads about once a day over all components (peaks over threshold: Siffer et al., KDD 2017). An interval in
-which nothing completes has no latency; there it is the missing completions that are judged, never a latency of zero.
+Latency, failures and requests are compared with their median and median absolute deviation, the resources each with its
+own wandering. An interval in which nothing completes has no latency; there it is the missing completions that are
+judged, never a latency of zero.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from math import isfinite, log, nan, sqrt
+from dataclasses import dataclass
+from math import isfinite, nan, sqrt
 
 import numpy as np
 
 from snowshed.streams.causes.history import Floats
 from snowshed.streams.causes.intervals import Sample
+from snowshed.streams.causes.lasting import Lasting
+from snowshed.streams.causes.silence import Silence
+from snowshed.streams.causes.wandering import Wandering
 
-__all__ = ["AlarmPolicy", "Component", "Reading", "Whole", "values_of"]
+__all__ = ["AlarmPolicy", "Component", "Reading", "Whole"]
 
-_TAIL = 0.9
 _GONE = 0.2
 """Share of the usual requests below which completions are missing (design value; DBSherlock's stalls fall below)."""
 _FEW = 20.0
 """Requests an interval below which none at all may be chance."""
+_MANY = 12
+"""Gauges of which one or two alone may ring; of more it must be more than one in so many."""
+_LATENCIES = ("avg", "p50", "p90", "p95", "p99")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,22 +36,38 @@ class AlarmPolicy:
 
     window: int = 300
     """Intervals remembered."""
+    heights: int = 1200
+    """Intervals of which it is remembered how far out they were."""
     learning: int = 20
     """Intervals before the first alarm."""
     least: float = 4.0
-    """Deviation below which two intervals running do not ring."""
+    """Deviation below which what lasts does not ring."""
     at_once: float = 8.0
-    """Deviation below which one interval does not ring."""
+    """Deviation below which one interval, or two short ones, do not ring."""
+    lasts: float = 4.0
+    """Seconds that it must last, but two to four intervals."""
+    alone: float = 10.0
+    """Seconds from which one interval alone may ring."""
     false_alarms: float = 1.0
     """A day, by chance, over all components."""
     time_share: float = 0.05
     """Of all time spent at the busiest component: less than that much more is nobody's trouble."""
     failure_share: float = 0.005
     """Of all requests of the busiest component: fewer failures more are nobody's trouble."""
+    agreed: float = 1.2
+    """Bounds that resources must pass."""
+    unfelt: float = 1.5
+    """Bounds that resources must pass where calls are measured and show nothing."""
     calm: int = 5
     """Quiet intervals that end an incident."""
+    standing: int = 10
+    """Intervals of ringing after which a component no longer holds an incident open."""
     relearn: int = 120
     """Intervals after which what is new has become usual."""
+
+    def in_a_row(self, dt: float) -> int:
+        """Intervals that must be out."""
+        return min(max(int(np.ceil(self.lasts / dt)), 2), 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +76,18 @@ class Reading:
 
     deviation: float
     metric: str
-    twice: float
-    """Threshold that two intervals running must pass."""
-    once: float
-    """Threshold for one interval alone."""
-    matters: bool = False
-    """Whether it is enough time or enough failures to trouble anybody."""
+    threshold: float
+    since: float
+    """Start of the first interval that is out; NaN while none is."""
+    over: bool
+    """Whether it is too far, for long enough, and enough to trouble anybody."""
+    busier: bool = False
+    """Whether that is nothing but gauges most of which have risen."""
 
     @property
-    def over(self) -> bool:
-        """Whether it is too far, if it stays so."""
-        return self.matters and self.deviation > self.twice
+    def ratio(self) -> float:
+        """Deviation in thresholds."""
+        return self.deviation / self.threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,39 +98,35 @@ class Whole:
     requests: float
 
 
-@dataclass(slots=True)
 class Component:
-    """One component's series and how far out it has been."""
+    """One component's series and how far out it has been.
 
-    policy: AlarmPolicy
-    series: dict[str, deque[float]] = field(default_factory=dict[str, "deque[float]"])
-    usual: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
-    """Median and scale by series."""
-    heights: deque[float] = field(default_factory=deque[float])
-    seen: int = 0
-    over_since: float = nan
+    Args:
+        policy: when to ring.
+        dt: seconds of an interval.
+    """
 
-    def read(self, values: dict[str, float], chances: float, whole: Whole) -> Reading:
-        """Compare with the usual, of which `chances` intervals happen between two false alarms."""
-        away = sorted(((self._away(name, value), name) for name, value in values.items()), reverse=True)
-        if self.seen < self.policy.learning or not away:
-            return Reading(0.0, "", self.policy.least, self.policy.at_once)
-        # Two of few series, one in twenty of many.
-        count = min(len(away), max(1 + (len(away) > 3), len(away) // 20))
-        twice, once = self._thresholds(chances)
-        matters = any(self._matters(name, values, whole) for _, name in away[:count])
-        return Reading(sum(height for height, _ in away[:count]) / count, away[0][1], twice, once, matters)
+    def __init__(self, policy: AlarmPolicy, dt: float) -> None:
+        self._policy = policy
+        row = policy.in_a_row(dt)
+        self._series: dict[str, deque[float]] = {}
+        self.usual: dict[str, tuple[float, float]] = {}
+        """Median and scale of latency, failures and requests."""
+        self._statistic = ""
+        self._gauges = Wandering(policy.window, policy.learning, max(policy.window // 15, 1), 3 if row == 2 else 5)
+        self._calls = Lasting(row, policy.heights, policy.learning, policy.least)
+        self._once = Lasting(1 if dt >= policy.alone else 2, policy.heights, policy.learning, policy.at_once)
+        self._work = Lasting(row, policy.heights, policy.learning, policy.agreed)
+        self._silence = Silence(row, policy.learning)
+        self._values: dict[str, float] = {}
+        self._seen = 0
+        self.rings_for = 0
+        """Intervals in a row in which it rang."""
 
-    def _thresholds(self, chances: float) -> tuple[float, float]:
-        if len(self.heights) < self.policy.learning:
-            return 2.0 * self.policy.least, 2.0 * self.policy.at_once
-        heights = np.array(self.heights)
-        start = float(np.quantile(heights, _TAIL))
-        mean = float((heights[heights >= start] - start).mean())
-        # Twice running is as rare as the square of once.
-        once = start + mean * log((1.0 - _TAIL) * chances)
-        twice = start + mean * log((1.0 - _TAIL) * sqrt(chances))
-        return max(twice, self.policy.least), max(once, self.policy.at_once)
+    @property
+    def measured(self) -> bool:
+        """Whether its requests have been counted."""
+        return "requests" in self.usual
 
     @property
     def volume(self) -> Whole:
@@ -118,14 +134,56 @@ class Component:
         requests, latency = self.usual.get("requests", (0.0, 0.0))[0], self.usual.get("latency", (0.0, 0.0))[0]
         return Whole(requests * latency, requests)
 
+    def read(self, sample: Sample | None, t: float, chances: float, whole: Whole) -> Reading:
+        """Compare with the usual, of which `chances` intervals happen between two false alarms.
+
+        Args:
+            sample: what was measured; None where others were measured and this was not.
+            t: start of the interval.
+            chances: how often a threshold may be tried before it is passed by chance.
+            whole: the busiest component's usual interval.
+        """
+        missed = self._silence.take(there=sample is not None)
+        if missed >= 1.0:
+            return Reading(missed, "rows", 1.0, t, over=True)
+        if sample is None:
+            sample = Sample(requests=0.0) if self.measured else Sample()
+        calls = self._read_calls(self._values_of(sample), t, chances, whole)
+        work = self._read_gauges(sample, t, chances)
+        return max(calls, work, key=lambda one: (one.over, one.ratio))
+
+    def _read_calls(self, values: dict[str, float], t: float, chances: float, whole: Whole) -> Reading:
+        self._values = values
+        away, metric = max(((self._away(name, value), name) for name, value in values.items()), default=(0.0, ""))
+        if self._seen < self._policy.learning:
+            away = 0.0
+        threshold, once = self._calls.take(away, t, chances), self._once.take(away, t, chances)
+        over = self._calls.lowest > threshold or self._once.lowest > once
+        matters = over and any(
+            self._away(name, value) > threshold and self._matters(name, values, whole) for name, value in values.items()
+        )
+        return Reading(away, metric, threshold, self._calls.since, matters)
+
+    def _read_gauges(self, sample: Sample, t: float, chances: float) -> Reading:
+        ratios = self._gauges.read(sample.resources, sample.requests)
+        away, metric, rises = 0.0, "", False
+        if ratios.size:
+            order = np.argsort(-np.abs(ratios))
+            away = _together(np.abs(ratios[order]))
+            metric = f"res.{list(self._gauges.names)[order[0]]}"
+            rises = float(ratios[np.abs(ratios) > 1.0].sum()) > 0.0
+        self._work.least = self._policy.unfelt if self.measured else self._policy.agreed
+        threshold = self._work.take(away, t, chances)
+        return Reading(away, metric, threshold, self._work.since, self._work.lowest > threshold, rises)
+
     def _matters(self, name: str, values: dict[str, float], whole: Whole) -> bool:
         requests = values.get("requests", nan)
         if name not in self.usual or not isfinite(requests):
             return True
         more = (values[name] - self.usual[name][0]) * requests
         if name == "latency":
-            return more >= self.policy.time_share * whole.time
-        return name != "failures" or more >= self.policy.failure_share * whole.requests
+            return more >= self._policy.time_share * whole.time
+        return name != "failures" or more >= self._policy.failure_share * whole.requests
 
     def _away(self, name: str, value: float) -> float:
         if name not in self.usual or not isfinite(value):
@@ -135,44 +193,52 @@ class Component:
         if name == "requests":
             # Less than usual is missing completions; more is demand, which is nobody's fault yet.
             return -away if value < _GONE * middle and middle >= _FEW else 0.0
-        return abs(away) if name.startswith("res.") else away
+        return away
 
-    def learn(self, values: dict[str, float], reading: Reading) -> None:
-        """Remember one interval in which nothing rang."""
-        for name, value in values.items():
+    def _values_of(self, sample: Sample) -> dict[str, float]:
+        """The series of calls in one interval; failures as a share of the requests."""
+        values: dict[str, float] = {}
+        if isfinite(sample.requests):
+            values["requests"] = sample.requests
+        if isfinite(sample.errors) and sample.requests > 0.0:
+            # Plus two over plus four (Agresti & Coull 1998): one failure of three requests is no catastrophe.
+            values["failures"] = (sample.errors + 2.0) / (sample.requests + 4.0)
+        if sample.latency and sample.requests != 0.0:
+            self._statistic = self._statistic or next(one for one in _LATENCIES if one in sample.latency)
+            values["latency"] = sample.latency.get(self._statistic, nan)
+        return values
+
+    def learn(self) -> None:
+        """Remember what was read last: nothing rang."""
+        for name, value in self._values.items():
             if isfinite(value):
-                self.series.setdefault(name, deque(maxlen=self.policy.window)).append(value)
-        if self.seen >= self.policy.learning:
-            self.heights.append(reading.deviation)
-            while len(self.heights) > self.policy.window:
-                self.heights.popleft()
-        self.seen += 1
-        if self.seen <= self.policy.learning or self.seen % max(self.policy.window // 50, 1) == 0:
-            self.usual = {name: _usual(name, np.array(past)) for name, past in self.series.items() if len(past) >= 5}
+                self._series.setdefault(name, deque(maxlen=self._policy.window)).append(value)
+        self._gauges.learn()
+        self._silence.learn()
+        if self._seen >= self._policy.learning:
+            for one in (self._calls, self._once, self._work):
+                one.learn()
+        self._seen += 1
+        if self._seen <= self._policy.learning or self._seen % max(self._policy.window // 30, 1) == 0:
+            self.usual = {name: _usual(name, np.array(past)) for name, past in self._series.items() if len(past) >= 5}
 
     def forget(self) -> None:
         """Begin anew: what was unusual has become usual."""
-        self.series.clear()
+        self._series.clear()
         self.usual.clear()
-        self.heights.clear()
-        self.seen = 0
-        self.over_since = nan
+        self._gauges.forget()
+        self._silence.forget()
+        for one in (self._calls, self._once, self._work):
+            one.forget()
+        self._seen = self.rings_for = 0
 
 
-def values_of(sample: Sample) -> dict[str, float]:
-    """The series of one component in one interval; failures as a share of the requests."""
-    values = {f"res.{name}": value for name, value in sample.resources.items()}
-    if isfinite(sample.requests):
-        values["requests"] = sample.requests
-    if isfinite(sample.errors) and sample.requests > 0.0:
-        # Plus two over plus four (Agresti & Coull 1998): one failure of three requests is no catastrophe.
-        values["failures"] = (sample.errors + 2.0) / (sample.requests + 4.0)
-    latency = next(
-        (sample.latency[name] for name in ("avg", "p50", "p90", "p95", "p99") if name in sample.latency), nan
-    )
-    if isfinite(latency) and sample.requests != 0.0:
-        values["latency"] = latency
-    return values
+def _together(ratios: Floats) -> float:
+    """How far out many gauges are, from the farthest down: the fewer agree, the farther out they must be."""
+    if ratios.size <= _MANY:
+        return float(max(ratios[0] / 2.0, ratios[min(1, ratios.size - 1)] / 1.3 if ratios.size > 1 else 0.0))
+    share = ratios.size // _MANY
+    return float(max(ratios[share], ratios[share // 2 + 1] / 1.5))
 
 
 def _usual(name: str, past: Floats) -> tuple[float, float]:

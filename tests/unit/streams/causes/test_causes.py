@@ -183,3 +183,39 @@ def test_a_stream_that_goes_back_in_time_is_refused() -> None:
 def test_an_empty_stream_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="is empty"):
         read_intervals([], "night.jsonl")
+
+
+def gauges(count: int, start: int, silent: str = "") -> Iterator[Interval]:
+    """Five pods of which only gauges are known."""
+    draw = random.Random(f"gauges-{start}")
+    for number in range(start, start + count):
+        names = (name for name in ("a", "b", "c", "d", "e") if name != silent)
+        nodes = {name: Sample(resources={"cpu": draw.gauss(0.3, 0.02), "net": draw.gauss(9e4, 5e3)}) for name in names}
+        yield Interval(number * 60.0, 60.0, nodes)
+
+
+def test_a_pod_whose_rows_stop_rings_although_only_gauges_were_measured() -> None:
+    found = alarms(gauges(100, 0), gauges(10, 100, silent="c"))
+    assert [(alarm.node, alarm.metric) for alarm in found] == [("c", "rows")]
+
+
+def test_gauges_that_rise_everywhere_at_once_are_demand() -> None:
+    busier = [
+        replace(
+            one,
+            nodes={
+                name: Sample(resources={key: 1.6 * value for key, value in sample.resources.items()})
+                for name, sample in one.nodes.items()
+            },
+        )
+        for one in gauges(10, 100)
+    ]
+    assert alarms(gauges(100, 0), iter(busier)) == []
+
+
+def test_gauges_that_rise_at_one_pod_ring() -> None:
+    def busy(one: Interval) -> Interval:
+        raised = Sample(resources={key: 2.5 * value for key, value in one.nodes["b"].resources.items()})
+        return replace(one, nodes={**one.nodes, "b": raised})
+
+    assert [alarm.node for alarm in alarms(gauges(100, 0), map(busy, gauges(10, 100)))] == ["b"]
