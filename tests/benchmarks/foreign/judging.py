@@ -57,7 +57,7 @@ def judge(case: Case) -> Judged:
     if not case.fault:
         return Judged(case, tuple(alarms), (), (), {})
     given = GivenAlarm(node=case.entry, metric="", t=case.began + 3.0 * case.dt)
-    own = GivenAlarm(node="", metric="", t=watch.loudest.t) if watch.loudest is not None else None
+    own = GivenAlarm(node="", metric="", t=watch.newest.t) if watch.newest is not None else None
     return Judged(
         case,
         tuple(alarms),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, log1p
+from math import isfinite
 
 from snowshed.streams.causes.deviation import AlarmPolicy, Component, Reading, Whole
 from snowshed.streams.causes.history import component_samples
@@ -55,11 +55,9 @@ class Watch:
         self._components: dict[str, Component] = {}
         self._open = False
         self._calm_for = 0
+        self.newest: Alarm | None = None
+        """The newest alarm or, until there is one, the interval that came nearest to it."""
         self._rung = False
-        self._current: Alarm | None = None
-        self._loudness = 0.0
-        self.loudest: Alarm | None = None
-        """The alarm or, until there is one, the interval that came nearest to it."""
 
     @property
     def open(self) -> bool:
@@ -89,24 +87,19 @@ class Watch:
         stirring = [name for name in ringing if self._components[name].rings_for <= self._policy.standing]
         nearest = _alarm(ringing or list(readings), readings, interval) if readings else None
         fresh = bool(stirring) and not self.open
-        if nearest is not None and (ringing or not self._rung):
-            self._hear(nearest, sum(log1p(readings[name].ratio) for name in ringing), fresh=fresh)
+        if nearest is not None and (fresh or not self._rung):
+            self._hear(nearest, rings=fresh)
         if self.open or fresh:
             self._open = bool(stirring) or self._calm_for < self._policy.calm
             self._calm_for = 0 if stirring else self._calm_for + 1
         self._learn(readings, ringing)
         return nearest if fresh else None
 
-    def _hear(self, alarm: Alarm, loudness: float, *, fresh: bool) -> None:
-        """Keep the alarm of the incident that was loudest when most rang; without one, what came nearest."""
-        if loudness == 0.0:
-            if self.loudest is None or alarm.z / alarm.threshold > self.loudest.z / self.loudest.threshold:
-                self.loudest = alarm
-            return
-        self._current = alarm if fresh or self._current is None else self._current
-        if loudness > self._loudness:
-            self.loudest, self._loudness = self._current, loudness
-        self._rung = True
+    def _hear(self, alarm: Alarm, *, rings: bool) -> None:
+        held = self.newest
+        if rings or held is None or alarm.z / alarm.threshold > held.z / held.threshold:
+            self.newest = alarm
+        self._rung = self._rung or rings
 
     def _component(self, name: str, interval: Interval) -> Component:
         if name not in self._components:

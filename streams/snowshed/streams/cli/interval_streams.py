@@ -28,7 +28,7 @@ class Told:
     alarms: tuple[Alarm, ...]
     """Our own; the alarm that the stream gives is in `meta`."""
     diagnosis: Diagnosis | None
-    """Of the given alarm or, without one, of our own loudest; None where nothing can be compared."""
+    """Of the given alarm or, without one, of our own newest; None where nothing can be compared."""
 
 
 def holds_intervals(path: Path) -> bool:
@@ -58,8 +58,8 @@ def read_through(path: Path) -> Told:
             if (alarm := watch.take(interval)) is not None:
                 alarms.append(alarm)
     given = stream.meta.alarm
-    if given is None and watch.loudest is not None:
-        given = GivenAlarm(node="", metric="", t=watch.loudest.t)
+    if given is None and watch.newest is not None:
+        given = GivenAlarm(node="", metric="", t=watch.newest.t)
     return Told(stream.meta, history, tuple(alarms), diagnose(history, given) if given is not None else None)
 
 

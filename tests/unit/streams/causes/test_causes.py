@@ -125,6 +125,23 @@ def test_an_incident_that_has_passed_may_ring_again() -> None:
     assert [alarm.t for alarm in found] == [100.0, 140.0]
 
 
+def test_the_newest_alarm_is_kept_though_one_before_it_was_louder() -> None:
+    watch = Watch()
+    loud, quiet = slower({"orders": 30.0, "web": 30.0, "stock": 30.0}), slower({"orders": 30.0, "web": 30.0})
+    parts = [fleet(100, 0), fleet(10, 100, loud), fleet(30, 110), fleet(10, 140, quiet)]
+    rung = [alarm for part in parts for interval in part if (alarm := watch.take(interval)) is not None]
+    assert len(rung) == 2
+    assert watch.newest == rung[1]
+
+
+def test_without_an_alarm_what_came_nearest_to_one_is_kept() -> None:
+    watch = Watch()
+    seen = [watch.take(interval) for interval in fleet(60, 0)]
+    assert set(seen) == {None}
+    assert watch.newest is not None
+    assert watch.newest.z < watch.newest.threshold
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_an_hour_of_nothing_but_noise_does_not_ring(seed: int) -> None:
     assert alarms(fleet(3600, 0, seed=seed)) == []
