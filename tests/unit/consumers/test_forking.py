@@ -14,6 +14,7 @@ import pytest
 from snowshed.consumers import Guard, LocalBrakes, WaitQueue
 from snowshed.consumers.around import AsyncSingleFlight, SingleFlight, StaleCache
 from snowshed.consumers.brakes import BulkheadOptions, ConcurrencyLimitOptions, TenantsOptions
+from snowshed.consumers.integrations.hosts import HostGuards
 from snowshed.consumers.testing import decision, in_memory_view
 from snowshed.schemas.records import DecisionKind
 
@@ -149,12 +150,14 @@ def test_a_child_inherits_no_lock_of_what_it_may_use() -> None:
     flights, tasks = SingleFlight[str, int]("orders"), AsyncSingleFlight[str, int]("orders")
     cache = StaleCache[str, int](Guard("orders"), ttl=60.0, bound=60.0)
     queue = WaitQueue(Guard("orders"), concurrency=1)
+    hosts = HostGuards()
     locks = [
         view._applying,  # pyright: ignore[reportPrivateUsage]
         flights._lock,  # pyright: ignore[reportPrivateUsage]
         tasks._lock,  # pyright: ignore[reportPrivateUsage]
         cache._answers._lock,  # pyright: ignore[reportPrivateUsage]
         queue._lock,  # pyright: ignore[reportPrivateUsage]
+        hosts._lock,  # pyright: ignore[reportPrivateUsage]
     ]
     held, over = threading.Event(), threading.Event()
 
@@ -169,6 +172,7 @@ def test_a_child_inherits_no_lock_of_what_it_may_use() -> None:
         view.apply(decision("orders", DecisionKind.BREAKER, p_reject=0.5))
         flights.forget("a")
         tasks.forget("a")
+        hosts.of("orders")
         with queue.enter("read"):
             return cache.get("a", lambda: 2).value == 2
 

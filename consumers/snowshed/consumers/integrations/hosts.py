@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from snowshed.consumers.decisions.view import DecisionView
 from snowshed.consumers.guard import Guard
 from snowshed.consumers.local import LocalBrakes
+from snowshed.schemas.forking import survive_fork
 
 __all__ = ["HostGuards"]
 
@@ -45,8 +46,13 @@ class HostGuards:
         self._scopes = dict(scopes or {})
         self._local = LocalBrakes() if local is None else local
         self._most = most
-        self._lock = threading.Lock()
         self._guards: OrderedDict[str, Guard] = OrderedDict()
+        self.after_fork()
+        survive_fork(self)
+
+    def after_fork(self) -> None:
+        """Keeps the guards, each of which starts anew in a forked child by itself."""
+        self._lock = threading.RLock()  # a finaliser may make a call in the midst of this thread's own look-up
 
     def __len__(self) -> int:
         """Guards that are kept now."""
