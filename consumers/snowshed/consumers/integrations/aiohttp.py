@@ -120,8 +120,7 @@ class _Reading:
         self._permit = permit
         self._status = response.status
         self._response = weakref.ref(response)
-        self._loop = asyncio.get_running_loop()
-        self._timer = None if until is None else self._loop.call_at(until, self._too_late)
+        self._timer = None if until is None else asyncio.get_running_loop().call_at(until, self._too_late)
 
     def _too_late(self) -> None:
         response = self._response()
@@ -131,16 +130,18 @@ class _Reading:
             response.close()
 
     def ended(self) -> None:
-        """The connection has been given back: the body has been read to its end, or not."""
+        """The connection has been given back: the body has been read to its end, or not.
+
+        Also the collector of garbage comes here, in any thread; to end a permit takes no lock.
+        """
         if self._timer is not None:
             self._timer.cancel()
         response = self._response()
         if response is not None and response.content.is_eof():
             settle(self._permit, self._status)
         else:
-            # Also the collector of garbage comes here, in any thread, perhaps while this one holds the guard's lock.
             errors = (sys.exception(), None if response is None else response.content.exception())
-            self._loop.call_soon_threadsafe(_settle_half_read, self._permit, self._status, errors)
+            _settle_half_read(self._permit, self._status, errors)
 
 
 def _settle_half_read(permit: Permit, status: int, errors: tuple[BaseException | None, ...]) -> None:

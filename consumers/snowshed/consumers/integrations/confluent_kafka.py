@@ -34,7 +34,7 @@ log = structlog.get_logger()
 def _skipped(message: Message) -> None:
     """What is done with a message whose deadline has passed, unless it is said otherwise."""
     log.warning(
-        "message skipped, its deadline has passed",
+        "message_expired",
         topic=message.topic(),
         partition=message.partition(),
         offset=message.offset(),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
+from types import TracebackType
 from typing import cast
 
 import httpx
@@ -84,16 +85,18 @@ class _Call:
     @contextmanager
     def working(self) -> Generator[None]:
         """A piece of the call; an error that leaves it ends it."""
-        try:
+        with ExitStack() as failing:
+            failing.push(self._failed)
             yield
-        except GeneratorExit:  # its caller reads no further, and will close
-            raise
-        except httpx.TimeoutException:
+            failing.pop_all()
+
+    def _failed(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, httpx.TimeoutException):
             self._permit.dropped()
-            raise
-        except BaseException:
-            with self._permit:
-                raise
+        elif not isinstance(error, GeneratorExit):  # of which the caller reads no further, and will close
+            self._permit.__exit__(kind, error, traceback)
 
     def goes_on(self, response: httpx.Response) -> bool:
         """Whether there is a body to read; the call ends if not."""

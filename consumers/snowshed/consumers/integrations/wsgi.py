@@ -109,15 +109,15 @@ class _Body:
 
     def __next__(self) -> bytes:
         self._begun = True
-        try:
+        with ExitStack() as failing:
+            failing.push(self._served.permit)  # an exception decides how the call ends
             with use_context(self._served.context):
-                return next(self._parts)
-        except StopIteration:
+                part = next(self._parts, None)
+            failing.pop_all()
+        if part is None:
             self._served.settle()
-            raise
-        except BaseException:
-            with self._served.permit:  # the exception decides
-                raise
+            raise StopIteration
+        return part
 
     def close(self) -> None:
         """What a server calls in any case, also when its client has gone or wants no body."""
