@@ -92,7 +92,12 @@ class Rig:
     def feed(self, records: Sequence[tuple[str, bytes | int]]) -> None:
         """Write input records; numbers become the counting fold's payloads."""
         producer = Producer(
-            {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random", "message.max.bytes": 2_000_000}
+            {
+                "bootstrap.servers": self.bootstrap,
+                "partitioner": "murmur2_random",
+                "message.max.bytes": 2_000_000,
+                "enable.idempotence": True,  # a request sent again on a slow machine must not be an input of its own
+            }
         )
         for key, value in records:
             raw = payload(value) if isinstance(value, int) else value
