@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 from snowshed.consumers.admission.controls import Controls
 from snowshed.consumers.admission.decided import Refusal
 from snowshed.consumers.brakes.degrade import bounded, priority
+from snowshed.consumers.crowding import sleep_while
 from snowshed.consumers.decisions.book import DecisionBook
 from snowshed.consumers.decisions.effective import Effective
 from snowshed.consumers.decisions.view import DecisionView
@@ -207,7 +208,7 @@ class Guard:
         """A snapshot of all counts."""
         return self._alone(self._tally.stats) or self._tally.stats(self.controls)
 
-    def _decide(  # noqa: PLR0917 - by position, because every call comes here
+    def _decide(  # noqa: C901, PLR0917 - in one piece and by position, because every call comes here
         self,
         operation: str,
         attempt: int | None,
@@ -230,6 +231,8 @@ class Guard:
         now = self._clock()
         remaining = deadline - now if deadline is not None and deadline < inf else None  # NaN is none either
         refusal = shadowed = call = None
+        if self._inside:
+            sleep_while(self._occupied)
         with self._lock:
             if self._inside:
                 return Permit(self._clock, now, None, None if remaining is None else max(0.0, remaining))
@@ -274,6 +277,8 @@ class Guard:
         None, and the work is not done, when this thread is in the midst of a change itself.
         """
         now = self._clock()
+        if self._inside:
+            sleep_while(self._occupied)
         with self._lock:
             if self._inside:
                 return None
@@ -282,6 +287,9 @@ class Guard:
                 return work(self._tuned(now))
             finally:
                 self._inside = False
+
+    def _occupied(self) -> bool:
+        return self._inside
 
     def _tuned(self, now: float) -> Controls:
         """The controls, told of all ends, and tuned when a decision has changed and several times a second."""
