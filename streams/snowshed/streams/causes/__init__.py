@@ -10,10 +10,12 @@ from snowshed.streams.causes.diagnosis import Diagnosis, diagnose
 from snowshed.streams.causes.history import History
 from snowshed.streams.causes.intervals import GivenAlarm, Interval, IntervalStream, Meta, Sample, read_intervals
 from snowshed.streams.causes.ranking import RankedCause
+from snowshed.streams.causes.rows import BadLine
 
 __all__ = [
     "Alarm",
     "AlarmPolicy",
+    "BadLine",
     "Diagnosis",
     "GivenAlarm",
     "History",

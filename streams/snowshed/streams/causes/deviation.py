@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import isfinite, nan, sqrt
+from math import inf, isfinite, nan, sqrt
 
 import numpy as np
 
@@ -212,7 +212,7 @@ class Component:
         """Remember what was read last: nothing rang."""
         for name, value in self._values.items():
             if isfinite(value):
-                self._series.setdefault(name, deque(maxlen=self._policy.window)).append(value)
+                self._series.setdefault(name, deque(maxlen=self._policy.window)).append(self._bounded(name, value))
         self._gauges.learn()
         self._silence.learn()
         if self._seen >= self._policy.learning:
@@ -221,6 +221,14 @@ class Component:
         self._seen += 1
         if self._seen <= self._policy.learning or self._seen % max(self._policy.window // 30, 1) == 0:
             self.usual = {name: _usual(name, np.array(past)) for name, past in self._series.items() if len(past) >= 5}
+
+    def _bounded(self, name: str, value: float) -> float:
+        """A value as it is learned: of an incident's first interval no more than what would ring."""
+        if name not in self.usual or self._calls.bound == inf:
+            return value
+        middle, scale = self.usual[name]
+        reach = self._calls.bound * scale
+        return min(max(value, middle - reach), middle + reach)
 
     def forget(self) -> None:
         """Begin anew: what was unusual has become usual."""

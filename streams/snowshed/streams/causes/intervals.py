@@ -8,25 +8,24 @@
     {"kind": "end", "t": 0, "dt": 60}
 
 `t` is the start of an interval of `dt` seconds, and what is in it is known at `t + dt`. Every key but `kind` and `t`
-may be absent or null; other keys and kinds are ignored. Where no `end` closes an interval, the next one's first record
-does.
+may be absent or null; other keys and kinds are ignored. Where no row says its `dt`, the first line's counts, or else
+the distance to the next interval. Where no `end` closes an interval, the next one's first record does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isfinite, isnan, nan
+from math import inf, isfinite, isnan, nan
 from typing import Any, cast
 
-import orjson
-
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.streams.causes.rows import CONTRACT, BadLine, Rows
 
 __all__ = ["GivenAlarm", "Interval", "IntervalStream", "Meta", "Sample", "read_intervals"]
 
 _LATENCIES = ("avg", "p50", "p90", "p95", "p99")
-_CONTRACT = "docs/howto-causes.md describes the lines"
+_KINDS = {"node", "edge", "end"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,42 +85,32 @@ class IntervalStream:
     intervals: Iterator[Interval]
 
 
-def read_intervals(lines: Iterable[bytes], name: str) -> IntervalStream:
+def read_intervals(
+    lines: Iterable[bytes], name: str, leave_out: Callable[[BadLine], None] | None = None
+) -> IntervalStream:
     """Read a stream.
 
     Args:
         lines: in order of time.
         name: where they come from, for errors.
+        leave_out: told of each line that keeps not to the contract; the rest goes on. None makes the first an error.
 
     Raises:
-        ConfigurationError: a line is no JSON object, or lacks what the contract demands.
+        ConfigurationError: the stream is empty, or a line is bad and nobody wants to be told.
     """
-    rows = _rows(lines, name)
+    rows = Rows(lines, name, leave_out or _refuse)
     first = next(rows, None)
     if first is None:
-        raise ConfigurationError(f"{name} is empty: {_CONTRACT}")
-    number, row = first
-    if row["kind"] == "meta":
-        return IntervalStream(_meta(row, name), _intervals(rows, name))
-    return IntervalStream(Meta(), _intervals(_with(number, row, rows), name))
+        raise ConfigurationError(f"{name} is empty: {CONTRACT}")
+    if first["kind"] == "meta":
+        meta = _meta(first, name)
+        return IntervalStream(meta, _spaced(_intervals(rows), meta.dt))
+    rows.put_back(first)
+    return IntervalStream(Meta(), _spaced(_intervals(rows), nan))
 
 
-def _with(number: int, row: dict[str, Any], rows: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[Any]:
-    yield number, row
-    yield from rows
-
-
-def _rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row: object = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise ConfigurationError(f"{name}, line {number} is no JSON: {error}; {_CONTRACT}") from error
-        if not isinstance(row, dict) or not isinstance(cast("dict[str, Any]", row).get("kind"), str):
-            raise ConfigurationError(f"{name}, line {number} has no kind: {_CONTRACT}")
-        yield number, cast("dict[str, Any]", row)
+def _refuse(bad: BadLine) -> None:
+    raise ConfigurationError(f"{bad}: {CONTRACT}")
 
 
 def _meta(row: dict[str, Any], name: str) -> Meta:
@@ -141,37 +130,68 @@ def _alarm(row: object) -> GivenAlarm | None:
     return GivenAlarm(node=str(given.get("node") or ""), metric=metric, t=_number(given.get("t")))
 
 
-def _intervals(rows: Iterator[tuple[int, dict[str, Any]]], name: str) -> Iterator[Interval]:
+def _intervals(rows: Rows) -> Iterator[Interval]:
     current: Interval | None = None
-    for number, row in rows:
+    ended = -inf
+    for row in rows:
+        if row["kind"] not in _KINDS:
+            continue
         t = _number(row.get("t"))
         if not isfinite(t):
-            if row["kind"] in {"node", "edge", "end"}:
-                raise ConfigurationError(f"{name}, line {number} has no time t: {_CONTRACT}")
-            continue
-        if current is not None and t < current.t:
-            raise ConfigurationError(f"{name}, line {number} goes back in time, from {current.t:g} to {t:g}: sort it")
-        if current is not None and t > current.t:
-            yield current
-            current = None
-        current = current or Interval(t, _number(row.get("dt"), 1.0))
-        _take(current, row, f"{name}, line {number}")
+            rows.leave_out("has no time t")
+        elif t <= ended or (current is not None and t < current.t):
+            rows.leave_out(f"is late: the interval at {t:g} is over; sort the lines by t")
+        else:
+            if current is not None and t > current.t:
+                ended = current.t
+                yield current
+                current = None
+            current = current or Interval(t, nan)
+            if lacking := _take(current, row):
+                rows.leave_out(f"has no {lacking}")
+            elif row["kind"] == "end":
+                ended = t
+                yield current
+                current = None
     if current is not None:
         yield current
 
 
-def _take(interval: Interval, row: dict[str, Any], where: str) -> None:
+def _spaced(intervals: Iterator[Interval], usual: float) -> Iterator[Interval]:
+    """The intervals, each with its length; where nobody says one, it is as long as to the next."""
+    held: Interval | None = None
+    for interval in intervals:
+        if held is not None:
+            usual = held.dt = interval.t - held.t
+            yield held
+            held = None
+        if interval.dt > 0.0:
+            yield interval
+        elif usual > 0.0:
+            interval.dt = usual
+            yield interval
+        else:
+            held = interval
+    if held is not None:
+        held.dt = 1.0
+        yield held
+
+
+def _take(interval: Interval, row: dict[str, Any]) -> str:
+    """Add a row; the name of what it lacks."""
+    dt = _number(row.get("dt"))
+    if dt > 0.0 and isfinite(dt):
+        interval.dt = dt
+    keys = {"node": ("node",), "edge": ("caller", "callee")}.get(row["kind"], ())
+    names = [row.get(key) for key in keys]
+    for key, name in zip(keys, names, strict=True):
+        if not isinstance(name, str) or not name:
+            return key
     if row["kind"] == "node":
-        interval.nodes[_text(row, "node", where)] = _sample(row)
+        interval.nodes[cast("str", names[0])] = _sample(row)
     elif row["kind"] == "edge":
-        interval.edges[_text(row, "caller", where), _text(row, "callee", where)] = _sample(row)
-
-
-def _text(row: dict[str, Any], key: str, where: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{where} has no {key}: {_CONTRACT}")
-    return value
+        interval.edges[cast("str", names[0]), cast("str", names[1])] = _sample(row)
+    return ""
 
 
 def _sample(row: dict[str, Any]) -> Sample:

@@ -8,7 +8,7 @@ leads about as often as the policy bears (peaks over threshold: Siffer et al., K
 from __future__ import annotations
 
 from collections import deque
-from math import isnan, log, nan, sqrt
+from math import inf, isnan, log, nan, sqrt
 
 import numpy as np
 
@@ -19,6 +19,8 @@ _FEW = 12.0
 """Heights from whose number on the least threshold is less than doubled."""
 _EVERY = 16
 """Learned heights between two looks back."""
+_BOUND = 2.0
+"""Thresholds as which a height counts at most in what is learned."""
 
 
 class _Tail:
@@ -59,6 +61,8 @@ class Lasting:
         self._recent: deque[float] = deque(maxlen=intervals)
         self._lowest, self._single = _Tail(remembered), _Tail(remembered)
         self._learned = 0
+        self.bound = inf
+        """What counts at most in what is learned of the newest height; infinite until the tail is believed."""
         self.since = nan
         """Start of the first interval of those that are out now; NaN while the newest is not."""
 
@@ -66,6 +70,7 @@ class Lasting:
         """The threshold for one more height, of which `chances` happen between two false alarms."""
         self._recent.append(height)
         threshold = self._threshold(chances)
+        self.bound = _BOUND * threshold if self._learned >= self._learning else inf
         if height <= threshold:
             self.since = nan
         elif isnan(self.since):
@@ -78,11 +83,15 @@ class Lasting:
         return min(self._recent) if len(self._recent) == self._recent.maxlen else 0.0
 
     def learn(self) -> None:
-        """Remember the newest: nothing was wrong."""
+        """Remember the newest: nothing was wrong, or nothing has rung yet.
+
+        An incident's first interval is learned before it rings, so how far out that was must not count: one that was
+        very far out would raise the threshold beyond all others.
+        """
         self._learned += 1
         due = self._learned <= self._learning or self._learned % _EVERY == 0
-        self._lowest.add(self.lowest, due=due)
-        self._single.add(self._recent[-1], due=due)
+        self._lowest.add(min(self.lowest, self.bound), due=due)
+        self._single.add(min(self._recent[-1], self.bound), due=due)
 
     def _threshold(self, chances: float) -> float:
         if self._learned < self._learning:

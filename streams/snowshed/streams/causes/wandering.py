@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from math import nan
+from math import inf, nan
 
 import numpy as np
 
@@ -15,6 +15,8 @@ __all__ = ["Wandering"]
 
 _FARTHEST = 6.0
 """Bounds; what is farther out says nothing more."""
+_LEARNED = 2.0
+"""Bounds as which a distance counts at most in what is learned."""
 
 
 class Wandering:
@@ -55,7 +57,10 @@ class Wandering:
     def learn(self) -> None:
         """Remember what was read last: nothing was wrong."""
         at = self._taken % self._window
-        self._away[at], self._rows[at], self._requests[at] = self._now, self._row, self._load
+        # An incident's first interval is learned before it rings, so what is far out must not count by how far.
+        reach = np.nan_to_num(_LEARNED * self._bound, nan=inf)
+        self._away[at] = np.clip(self._now, -reach, reach) if self._usual is not None else self._now
+        self._rows[at], self._requests[at] = self._row, self._load
         self._taken += 1
         if self.names and self._taken >= self._learning and (self._usual is None or self._due()):
             self._look_back()

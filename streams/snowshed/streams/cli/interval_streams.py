@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Generator, Iterator
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,27 @@ from pathlib import Path
 import orjson
 
 from snowshed.schemas.errors import ConfigurationError
-from snowshed.streams.causes import Alarm, Diagnosis, GivenAlarm, History, Meta, Watch, diagnose, read_intervals
+from snowshed.streams.causes import (
+    Alarm,
+    BadLine,
+    Diagnosis,
+    GivenAlarm,
+    History,
+    Meta,
+    Watch,
+    diagnose,
+    read_intervals,
+)
+from snowshed.streams.causes.rows import CONTRACT
 
-__all__ = ["Told", "alarm_lines", "cause_line", "holds_intervals", "read_through", "report_lines"]
+__all__ = ["Told", "alarm_line", "bad_lines", "cause_line", "holds_intervals", "read_through", "report_lines"]
 
 _STDIN = "-"
+_SHOWN = 5
+
+
+def _ignore(*_news: object) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +46,8 @@ class Told:
     """Our own; the alarm that the stream gives is in `meta`."""
     diagnosis: Diagnosis | None
     """Of the given alarm or, without one, of our own newest; None where nothing can be compared."""
+    left_out: tuple[BadLine, ...]
+    """Lines that do not keep to the contract."""
 
 
 def holds_intervals(path: Path) -> bool:
@@ -44,29 +63,45 @@ def holds_intervals(path: Path) -> bool:
     return isinstance(row, dict) and "kind" in row and "format" not in row
 
 
-def read_through(path: Path) -> Told:
+def read_through(path: Path, heard: Callable[[Meta, Alarm], None] = _ignore) -> Told:
     """Read a stream to its end, standard input where the path is `-`.
 
+    Args:
+        path: the stream.
+        heard: told of each of our own alarms as soon as its interval is over.
+
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: it cannot be read, or more of its lines are bad than good.
     """
-    with _opened(path) as lines:
-        stream = read_intervals(lines, str(path))
+    left_out, taken = list[BadLine](), 0
+    with _opened(path, left_out.append) as lines:
+        stream = read_intervals(lines, str(path), left_out.append)
         history, watch, alarms = History(stream.meta.edges), Watch(), list[Alarm]()
         for interval in stream.intervals:
+            taken += len(interval.nodes) + len(interval.edges)
             history.add(interval)
             if (alarm := watch.take(interval)) is not None:
                 alarms.append(alarm)
+                heard(stream.meta, alarm)
+    if len(left_out) > taken:
+        raise ConfigurationError(f"{len(left_out)} lines are bad and {taken} good; {left_out[0]}: {CONTRACT}")
     given = stream.meta.alarm
     if given is None and watch.newest is not None:
         given = GivenAlarm(node="", metric="", t=watch.newest.t)
-    return Told(stream.meta, history, tuple(alarms), diagnose(history, given) if given is not None else None)
+    diagnosis = diagnose(history, given) if given is not None else None
+    return Told(stream.meta, history, tuple(alarms), diagnosis, tuple(left_out))
 
 
-def alarm_lines(told: Told) -> Iterator[bytes]:
-    """Our own alarms, a JSON line each."""
-    for alarm in told.alarms:
-        yield orjson.dumps({"issue": told.meta.id, **{name: getattr(alarm, name) for name in Alarm.__slots__}})
+def bad_lines(told: Told) -> Iterator[str]:
+    """What has been left out, for people: the first few and their number."""
+    yield from (f"left out: {bad}" for bad in told.left_out[:_SHOWN])
+    if len(told.left_out) > _SHOWN:
+        yield f"left out: {len(told.left_out) - _SHOWN} more lines"
+
+
+def alarm_line(meta: Meta, alarm: Alarm) -> bytes:
+    """One of our own alarms as a JSON line."""
+    return orjson.dumps({"issue": meta.id, **{name: getattr(alarm, name) for name in Alarm.__slots__}})
 
 
 def cause_line(told: Told) -> bytes:
@@ -100,12 +135,20 @@ def report_lines(path: Path, told: Told) -> Iterator[str]:
 
 
 @contextmanager
-def _opened(path: Path) -> Generator[Iterator[bytes]]:
+def _opened(path: Path, leave_out: Callable[[BadLine], None] = _ignore) -> Generator[Iterator[bytes]]:
     if str(path) == _STDIN:
         yield iter(sys.stdin.buffer)
         return
     try:
         with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
-            yield iter(file)
-    except (OSError, EOFError) as error:
+            yield _until_torn(file, path, leave_out)
+    except (OSError, zlib.error) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
+
+
+def _until_torn(file: Iterable[bytes], path: Path, leave_out: Callable[[BadLine], None]) -> Iterator[bytes]:
+    """The lines of a file; those before the tear where its writer was killed."""
+    try:
+        yield from file
+    except EOFError as error:
+        leave_out(BadLine(str(path), f"is torn at its end: {error}"))

@@ -15,10 +15,12 @@ from snowshed.schemas.records import Decision, Incident
 from snowshed.schemas.topics import Topics
 from snowshed.streams.agents.folds import folds
 from snowshed.streams.cascade import explain
+from snowshed.streams.causes import Alarm, Meta
 from snowshed.streams.cli.comparing import compare_policies
 from snowshed.streams.cli.console import print_json
 from snowshed.streams.cli.interval_streams import (
-    alarm_lines,
+    alarm_line,
+    bad_lines,
     cause_line,
     holds_intervals,
     read_through,
@@ -102,12 +104,17 @@ def command(
 
 def _tell(streams: list[Path], *, alarms: bool, causes: bool) -> None:
     for path in streams:
-        told = read_through(path)
-        lines = [line.decode() for line in alarm_lines(told)] if alarms else []
+        told = read_through(path, _print_alarm) if alarms else read_through(path)
         if causes:
-            lines.append(cause_line(told).decode())
-        for line in lines if alarms or causes else report_lines(path, told):
-            typer.echo(line)
+            typer.echo(cause_line(told))
+        if not alarms and not causes:
+            typer.echo("\n".join(report_lines(path, told)))
+        for line in bad_lines(told):
+            typer.echo(line, err=True)
+
+
+def _print_alarm(meta: Meta, alarm: Alarm) -> None:
+    typer.echo(alarm_line(meta, alarm))
 
 
 def _prove(policy: Policy, agents: list[str], bootstrap: str, prefix: str, *, json: bool) -> None:

@@ -10,7 +10,17 @@ import orjson
 import pytest
 
 from snowshed.schemas.errors import ConfigurationError
-from snowshed.streams.causes import Alarm, GivenAlarm, History, Interval, Sample, Watch, diagnose, read_intervals
+from snowshed.streams.causes import (
+    Alarm,
+    BadLine,
+    GivenAlarm,
+    History,
+    Interval,
+    Sample,
+    Watch,
+    diagnose,
+    read_intervals,
+)
 
 CHAIN = (("web", "orders"), ("orders", "stock"), ("web", "stock"))
 USUAL = {"web": 60.0, "orders": 30.0, "stock": 10.0}
@@ -147,6 +157,12 @@ def test_an_hour_of_nothing_but_noise_does_not_ring(seed: int) -> None:
     assert alarms(fleet(3600, 0, seed=seed)) == []
 
 
+def test_a_loud_incident_does_not_silence_a_lesser_one_after_it() -> None:
+    loud, lesser = slower({"stock": 900.0}), slower({"stock": 30.0})
+    found = alarms(fleet(100, 0), fleet(10, 100, loud), fleet(60, 110), fleet(10, 170, lesser), fleet(20, 180))
+    assert [(alarm.t, alarm.node) for alarm in found] == [(100.0, "stock"), (170.0, "stock")]
+
+
 LINES = (
     {"kind": "meta", "id": "night", "dt": 60, "edges": [["web", "orders"]], "alarm": {"node": "web", "t": 120}},
     {
@@ -191,10 +207,35 @@ def test_a_bad_line_is_named(line: bytes, match: str) -> None:
         list(read_intervals([b'{"kind": "meta"}', line], "night.jsonl").intervals)
 
 
-def test_a_stream_that_goes_back_in_time_is_refused() -> None:
-    lines = [orjson.dumps({"kind": "end", "t": t}) for t in (1, 0)]
-    with pytest.raises(ConfigurationError, match="goes back in time"):
+@pytest.mark.parametrize("closing", [[], [{"kind": "end", "t": 1}]])
+def test_a_row_of_an_interval_that_is_over_is_named(closing: list[dict[str, object]]) -> None:
+    lines = [*map(orjson.dumps, ({"kind": "node", "t": 1, "node": "a"}, *closing)), b'{"kind": "end", "t": 0}']
+    with pytest.raises(ConfigurationError, match="is late: the interval at 0 is over; sort the lines"):
         list(read_intervals(lines, "night.jsonl").intervals)
+
+
+def test_bad_lines_are_told_and_the_rest_goes_on() -> None:
+    lines = [
+        b'{"kind": "meta", "dt": 5}',
+        b'{"kind": "log", "t": "noon"}',
+        b'{"kind": "node", "t": 0, "node": "a", "requests": 3}',
+        b'{"kind": "node", "t": 5, "node": "a", "req',
+        b'{"kind": "node", "t": 5, "node": "b"}',
+        b'{"kind": "node", "t": 0, "node": "b"}',
+        b'{"kind": "node", "t": 10, "node": "a"}',
+    ]
+    bad: list[BadLine] = []
+    found = list(read_intervals(lines, "night.jsonl", bad.append).intervals)
+    assert [(one.t, list(one.nodes)) for one in found] == [(0.0, ["a"]), (5.0, ["b"]), (10.0, ["a"])]
+    assert [one.where for one in bad] == ["night.jsonl, line 4", "night.jsonl, line 6"]
+
+
+@pytest.mark.parametrize(
+    ("first", "spans"), [({"kind": "meta", "dt": 60}, [60.0, 7.0, 60.0]), ({"kind": "meta"}, [30.0, 7.0, 30.0])]
+)
+def test_an_interval_that_does_not_say_how_long_it_is(first: dict[str, object], spans: list[float]) -> None:
+    rows = (first, {"kind": "end", "t": 0}, {"kind": "end", "t": 30, "dt": 7}, {"kind": "end", "t": 60, "dt": 0})
+    assert [one.dt for one in read_intervals(map(orjson.dumps, rows), "night.jsonl").intervals] == spans
 
 
 def test_an_empty_stream_is_refused() -> None:
@@ -230,9 +271,18 @@ def test_gauges_that_rise_everywhere_at_once_are_demand() -> None:
     assert alarms(gauges(100, 0), iter(busier)) == []
 
 
-def test_gauges_that_rise_at_one_pod_ring() -> None:
-    def busy(one: Interval) -> Interval:
-        raised = Sample(resources={key: 2.5 * value for key, value in one.nodes["b"].resources.items()})
+def busy(factor: float) -> Callable[[Interval], Interval]:
+    def busier(one: Interval) -> Interval:
+        raised = Sample(resources={key: factor * value for key, value in one.nodes["b"].resources.items()})
         return replace(one, nodes={**one.nodes, "b": raised})
 
-    assert [alarm.node for alarm in alarms(gauges(100, 0), map(busy, gauges(10, 100)))] == ["b"]
+    return busier
+
+
+def test_gauges_that_rise_at_one_pod_ring() -> None:
+    assert [alarm.node for alarm in alarms(gauges(100, 0), map(busy(2.5), gauges(10, 100)))] == ["b"]
+
+
+def test_gauges_that_were_very_far_out_once_ring_again_for_less() -> None:
+    parts = gauges(100, 0), map(busy(1e6), gauges(8, 100)), gauges(60, 108), map(busy(2.5), gauges(8, 168))
+    assert [alarm.node for alarm in alarms(*parts)] == ["b", "b"]
