@@ -17,6 +17,7 @@ from snowshed.streams.causes.history import Floats
 from snowshed.streams.causes.intervals import Sample
 from snowshed.streams.causes.lasting import Lasting
 from snowshed.streams.causes.silence import Silence
+from snowshed.streams.causes.usual import together
 from snowshed.streams.causes.wandering import Wandering
 
 __all__ = ["AlarmPolicy", "Component", "Reading", "Whole"]
@@ -25,8 +26,6 @@ _GONE = 0.2
 """Share of the usual requests below which completions are missing (design value; DBSherlock's stalls fall below)."""
 _FEW = 20.0
 """Requests an interval below which none at all may be chance."""
-_MANY = 12
-"""Gauges of which one or two alone may ring; of more it must be more than one in so many."""
 _LATENCIES = ("avg", "p50", "p90", "p95", "p99")
 
 
@@ -169,7 +168,7 @@ class Component:
         away, metric, rises = 0.0, "", False
         if ratios.size:
             order = np.argsort(-np.abs(ratios))
-            away = _together(np.abs(ratios[order]))
+            away = together(np.abs(ratios[order]))
             metric = f"res.{list(self._gauges.names)[order[0]]}"
             rises = float(ratios[np.abs(ratios) > 1.0].sum()) > 0.0
         self._work.least = self._policy.unfelt if self.measured else self._policy.agreed
@@ -239,14 +238,6 @@ class Component:
         for one in (self._calls, self._once, self._work):
             one.forget()
         self._seen = self.rings_for = 0
-
-
-def _together(ratios: Floats) -> float:
-    """How far out many gauges are, from the farthest down: the fewer agree, the farther out they must be."""
-    if ratios.size <= _MANY:
-        return float(max(ratios[0] / 2.0, ratios[min(1, ratios.size - 1)] / 1.3 if ratios.size > 1 else 0.0))
-    share = ratios.size // _MANY
-    return float(max(ratios[share], ratios[share // 2 + 1] / 1.5))
 
 
 def _usual(name: str, past: Floats) -> tuple[float, float]:

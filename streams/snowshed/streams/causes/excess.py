@@ -37,6 +37,8 @@ class Excess:
     """Requests times milliseconds, or failures; negative when there is less."""
     z: float
     """Robust standard deviations of the usual."""
+    relative: float
+    """The amount as a multiple of the usual time, or as a share of the requests."""
 
 
 def robust_scale(values: Floats) -> float:
@@ -57,7 +59,8 @@ def latency_excess(requests: Floats, latency: Floats, period: Period) -> Excess 
     middle = float(np.median(latency[usual]))
     beyond = weight * (latency - middle)
     floor = _RELATIVE * middle * float(np.median(weight[usual]))
-    return _judged(beyond[incident], max(robust_scale(beyond[usual]), floor, 1e-9))
+    time = middle * float(weight[incident].sum())
+    return _judged(beyond[incident], max(robust_scale(beyond[usual]), floor, 1e-9), time)
 
 
 def errors_excess(requests: Floats, errors: Floats, period: Period) -> Excess | None:
@@ -69,13 +72,15 @@ def errors_excess(requests: Floats, errors: Floats, period: Period) -> Excess | 
     share = float(errors[usual].sum() / max(requests[usual].sum(), 1.0))
     beyond = errors - share * requests
     chance = np.sqrt(max(share * float(requests[usual].mean()), 0.25))
-    return _judged(beyond[incident], max(robust_scale(beyond[usual]), float(chance)))
+    scale = max(robust_scale(beyond[usual]), float(chance))
+    return _judged(beyond[incident], scale, float(requests[incident].sum()))
 
 
-def _judged(beyond: Floats, scale: float) -> Excess:
+def _judged(beyond: Floats, scale: float, whole: float) -> Excess:
     # The worse half, because the fault may end before the incident's last interval.
     worse = np.sort(beyond)[beyond.size // 2 :]
-    return Excess(float(beyond.sum()), float(worse.mean()) / scale)
+    amount = float(beyond.sum())
+    return Excess(amount, float(worse.mean()) / scale, amount / max(whole, 1e-9))
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class History:
         self.times: list[float] = []
         self.spans: list[float] = []
         self._components: dict[str, dict[str, list[float]]] = {}
+        self._rows: dict[str, list[int]] = {}
         self._edges: dict[Edge, dict[str, list[float]]] = {}
         self.callees: dict[str, set[str]] = {}
         self.callers: dict[str, set[str]] = {}
@@ -56,6 +57,8 @@ class History:
         self.spans.append(interval.dt)
         for name, sample in component_samples(interval).items():
             _append(self._components.setdefault(name, {}), number, sample)
+        for name in interval.nodes:
+            self._rows.setdefault(name, []).append(number)
         for (caller, callee), sample in interval.edges.items():
             if sample.shared <= 1.0 and caller != EXTERNAL:
                 _append(self._edges.setdefault(Edge(caller, callee), {}), number, sample)
@@ -72,6 +75,12 @@ class History:
     def series(self, component: str, metric: str) -> Floats:
         """One metric by interval, NaN where it was not measured."""
         return self._padded(self._components.get(component, {}).get(metric))
+
+    def reported(self, component: str) -> Flags:
+        """In which intervals the component had a row of its own."""
+        there = np.zeros(len(self.times), dtype=np.bool_)
+        there[self._rows.get(component, [])] = True
+        return there
 
     def latency(self, component: str) -> Floats:
         """The component's latency in milliseconds, by the statistic that is measured most often, the mean first."""

@@ -8,18 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from snowshed.streams.causes.attribution import best, shares
-from snowshed.streams.causes.excess import FAILURES, TIME, Excess, Period, Quantity, own_excess, robust_scale
-from snowshed.streams.causes.history import Floats, History
+from snowshed.streams.causes.excess import FAILURES, TIME, Excess, Period, Quantity, own_excess
+from snowshed.streams.causes.history import History
+from snowshed.streams.causes.resources import Strained, strained
 
 __all__ = ["RankedCause", "rank"]
 
-_SIGNIFICANT = 3.0
-"""Robust standard deviations."""
+_SIGNIFICANT = ((3.0, 1.0), (2.0, 0.5))
+"""Robust deviations of calls and bounds of gauges; the second where by the first nobody is out of the usual."""
 _GONE = 0.2
 """Share of the usual requests below which a component has vanished (DBSherlock's flush and stall cases fall below)."""
 _SEEN = 0.5
+_REPORTED = 0.9
+"""Share of the usual intervals in which a component must have had a row to be missed."""
+_BESIDE = 0.8
+"""Weight of all others where a component's rows have stopped."""
 _SUPPORT = 0.15
 """Weight of resources where time or failures speak: they tell the trigger from its equals, no more."""
+_SUPPORT_ALONE = 0.5
+"""The same where no calls are known, so that a victim's excess cannot be told from its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,6 @@ class RankedCause:
     """0 to 1: the share of the excess that it owes to itself, and how its resources support that."""
     reason: str
     """What it rests on, in a few words with values."""
-
-
-_NOTHING = (0.0, ("", 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +55,40 @@ def rank(history: History, period: Period, metric: str, scope: frozenset[str]) -
         metric: `latency` or `availability` when an alarm named it; else both are looked at.
         scope: components to consider.
     """
+    gone = _gone(history, period, scope)
+    gauges = strained(history, period, sorted(scope & set(history.components)))
+    for deviations, bounds in _SIGNIFICANT:
+        claims = _of_calls(history, period, metric, scope, deviations)
+        out = {name: strain for name, strain in gauges.items() if strain[0] >= bounds}
+        claims = _supported(claims, out, _SUPPORT if history.callees else _SUPPORT_ALONE)
+        if gone:
+            claims = {name: _Claim(_BESIDE * claim.share, claim.reason) for name, claim in claims.items()} | gone
+        if claims:
+            break
+    return tuple(
+        RankedCause(*one) for one in best({name: (claim.share, claim.reason) for name, claim in claims.items()})
+    )
+
+
+def _of_calls(history: History, period: Period, metric: str, scope: frozenset[str], least: float) -> dict[str, _Claim]:
     claims: dict[str, _Claim] = {}
     for quantity in (FAILURES, TIME) if metric == "availability" else (TIME, FAILURES):
-        _merge(claims, _claims(history, period, quantity, scope))
+        _merge(claims, _claims(history, period, quantity, scope, least))
         if claims and metric:
             break
-    resources = _resources(history, period, scope)
+    return claims
+
+
+def _supported(claims: Mapping[str, _Claim], gauges: Mapping[str, Strained], weight: float) -> dict[str, _Claim]:
+    """The claims with what the gauges say for them; the gauges' own where there are none."""
+    out = shares({name: bounds for name, (bounds, _) in gauges.items()})
     if not claims:
-        return _shown({name: (score, _resource_reason(found)) for name, (score, found) in resources.items()})
-    support = _SUPPORT if resources else 0.0
-    return _shown(
-        {
-            name: ((claim.share + support * resources.get(name, _NOTHING)[0]) / (1.0 + support), claim.reason)
-            for name, claim in claims.items()
-        }
-    )
+        return {name: _Claim(share, _strain_reason(gauges[name])) for name, share in out.items()}
+    weight = weight if out else 0.0
+    return {
+        name: _Claim((claim.share + weight * out.get(name, 0.0)) / (1.0 + weight), claim.reason)
+        for name, claim in claims.items()
+    }
 
 
 def _merge(claims: dict[str, _Claim], more: Mapping[str, _Claim]) -> None:
@@ -74,11 +97,17 @@ def _merge(claims: dict[str, _Claim], more: Mapping[str, _Claim]) -> None:
             claims[name] = claim
 
 
-def _claims(history: History, period: Period, quantity: Quantity, scope: frozenset[str]) -> dict[str, _Claim]:
+def _claims(
+    history: History, period: Period, quantity: Quantity, scope: frozenset[str], least: float
+) -> dict[str, _Claim]:
     found = ((name, quantity.total(history, period, name)) for name in history.components)
-    totals = {name: total for name, total in found if total and total.z >= _SIGNIFICANT and total.amount > 0.0}
-    own = own_excess(history, period, quantity, totals)
-    own = _handed_on(history, period, {name: amount for name, amount in own.items() if name in scope})
+    totals = {name: total for name, total in found if total and total.z >= least and total.amount > 0.0}
+    if not history.callees:
+        # Who adds time or failures adds most in proportion: whoever calls it has other work, too.
+        own = {name: total.relative for name, total in totals.items() if name in scope}
+    else:
+        own = own_excess(history, period, quantity, totals)
+        own = _handed_on(history, period, {name: amount for name, amount in own.items() if name in scope})
     return {name: _Claim(share, _reason(quantity, own[name], totals.get(name))) for name, share in shares(own).items()}
 
 
@@ -108,31 +137,22 @@ def _kept(history: History, period: Period, component: str) -> float:
     return float(np.median(now) / np.median(usual))
 
 
-def _resources(history: History, period: Period, scope: frozenset[str]) -> dict[str, tuple[float, tuple[str, float]]]:
-    """How far each component's resources are out of the usual, as a share of the farthest, and which one."""
-    found: dict[str, tuple[str, float]] = {}
-    for name in scope & set(history.components):
-        values = ((m, _deviation(history.series(name, m), period)) for m in history.metrics(name) if _is_resource(m))
-        worst = max(values, key=lambda pair: pair[1], default=("", 0.0))
-        if worst[1] >= _SIGNIFICANT:
-            found[name] = worst
-    most = max((z for _, z in found.values()), default=0.0)
-    return {name: (z / most, (metric, z)) for name, (metric, z) in found.items()}
-
-
-def _is_resource(metric: str) -> bool:
-    return metric.startswith("res.")
-
-
-def _deviation(values: Floats, period: Period) -> float:
-    there = np.isfinite(values)
-    usual, now = values[period.usual & there], values[period.incident & there]
-    if usual.size < 5 or now.size == 0:
-        return 0.0
-    middle = float(np.median(usual))
-    scale = max(robust_scale(usual), 0.02 * abs(middle), 1e-9)
-    away = np.sort(np.abs(now - middle))[now.size // 2 :]
-    return float(away.mean()) / scale
+def _gone(history: History, period: Period, scope: frozenset[str]) -> dict[str, _Claim]:
+    """Components whose rows have stopped, while those of most others go on."""
+    reported = {name: history.reported(name) for name in history.components}
+    kept = {
+        name: float(there[period.incident].mean())
+        for name, there in reported.items()
+        if there[period.usual].mean() >= _REPORTED
+    }
+    gone = [name for name, share in kept.items() if share < _SEEN]
+    if not gone or len(gone) >= _SEEN * len(kept):
+        return {}
+    return {
+        name: _Claim(1.0, f"its rows have stopped, those of {len(kept) - len(gone)} others go on")
+        for name in gone
+        if name in scope
+    }
 
 
 def _reason(quantity: Quantity, own: float, total: Excess | None) -> str:
@@ -145,10 +165,6 @@ def _amount(quantity: Quantity, amount: float) -> str:
     return f"{amount / 1000.0:.3g} s" if quantity is TIME else f"{amount:.3g} {quantity.unit}"
 
 
-def _resource_reason(found: tuple[str, float]) -> str:
-    metric, z = found
-    return f"{metric.removeprefix('res.')} is {z:.1f} deviations from usual"
-
-
-def _shown(scored: Mapping[str, tuple[float, str]]) -> tuple[RankedCause, ...]:
-    return tuple(RankedCause(name, score, reason) for name, score, reason in best(scored))
+def _strain_reason(strain: Strained) -> str:
+    bounds, gauge = strain
+    return f"its gauges, {gauge} most of all, are {bounds:.1f} times as far out as they get by themselves"

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from snowshed.streams.causes.history import Flags, Floats
 
-__all__ = ["Usual", "columns_quantile", "learned", "reach", "running_medians"]
+__all__ = ["Usual", "columns_quantile", "learned", "reach", "running_medians", "together"]
 
 _RELATIVE = 0.05
 """Least deviation, as a share of the median: a ripple never rings."""
@@ -27,6 +27,8 @@ _LEAST = 3.0
 """Deviations within which nothing counts, however calm the series has been."""
 _FOLLOWS = 0.6
 """Correlation with the requests from which a series is judged by what they leave of it."""
+_MANY = 12
+"""Gauges of which one or two alone may tell something; of more it must be more than one in so many."""
 _BASE = 0.2
 """Of the median: what is much smaller is as good as nothing, so that its logarithm stays in bounds."""
 
@@ -99,6 +101,14 @@ def reach(away: Floats) -> Floats:
         beyond = np.where(away >= start, away - start, 0.0).sum(axis=0)
         mean = beyond / np.maximum((away >= start).sum(axis=0), 1)
     return np.asarray(np.maximum(start + _RARE * mean, _LEAST))
+
+
+def together(ratios: Floats) -> float:
+    """How far out many gauges are, from the farthest down: the fewer agree, the farther out they must be."""
+    if ratios.size <= _MANY:
+        return float(max(ratios[0] / 2.0, ratios[min(1, ratios.size - 1)] / 1.3 if ratios.size > 1 else 0.0))
+    share = ratios.size // _MANY
+    return float(max(ratios[share], ratios[share // 2 + 1] / 1.5))
 
 
 def running_medians(values: Floats, over: int) -> Floats:

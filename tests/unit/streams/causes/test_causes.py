@@ -286,3 +286,50 @@ def test_gauges_that_rise_at_one_pod_ring() -> None:
 def test_gauges_that_were_very_far_out_once_ring_again_for_less() -> None:
     parts = gauges(100, 0), map(busy(1e6), gauges(8, 100)), gauges(60, 108), map(busy(2.5), gauges(8, 168))
     assert [alarm.node for alarm in alarms(*parts)] == ["b", "b"]
+
+
+def ranked(history: History, t: float) -> list[str]:
+    return [cause.name for cause in diagnose(history, GivenAlarm(node="", metric="", t=t)).causes]
+
+
+def test_a_component_whose_rows_stop_goes_before_those_that_suffer() -> None:
+    history = History()
+    for interval in fleet(60, 0):
+        history.add(interval)
+    for interval in fleet(10, 60, failing({"web": 300.0, "orders": 100.0})):
+        history.add(replace(interval, nodes={name: one for name, one in interval.nodes.items() if name != "stock"}))
+    causes = diagnose(history, GivenAlarm(node="", metric="", t=60.0)).causes
+    assert causes[0].name == "stock"
+    assert "rows have stopped" in causes[0].reason
+
+
+def test_nobody_is_accused_of_silence_where_most_are_silent() -> None:
+    history = History()
+    for interval in (*fleet(60, 0), *fleet(10, 60, slower({"web": 30.0}))):
+        nodes = interval.nodes if interval.t < 60.0 else {"web": interval.nodes["web"]}
+        history.add(replace(interval, nodes=nodes))
+    assert ranked(history, 60.0) == ["web"]
+
+
+def test_where_no_calls_are_known_who_adds_most_in_proportion_is_first() -> None:
+    history = History()
+    for interval in (*fleet(60, 0), *fleet(10, 60, slower({"stock": 25.0, "orders": 25.0, "web": 40.0}))):
+        history.add(interval)
+    assert ranked(history, 60.0)[0] == "stock"
+
+
+def test_a_gauge_that_all_are_higher_in_accuses_nobody() -> None:
+    history = History()
+    for interval in gauges(70, 0):
+        on = interval.t >= 60 * 60
+        nodes = {
+            name: Sample(
+                resources={
+                    "cpu": one.resources["cpu"] * (3.0 if on and name == "b" else 1.0),
+                    "net": one.resources["net"] * (9.0 if on else 1.0),
+                }
+            )
+            for name, one in interval.nodes.items()
+        }
+        history.add(replace(interval, nodes=nodes))
+    assert ranked(history, 3600.0) == ["b"]
