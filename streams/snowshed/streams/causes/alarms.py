@@ -20,6 +20,8 @@ _FLEET = 4
 """Components from which on it tells something that most of them do the same."""
 _DEMAND = 0.4
 """Share of the components that are busier at once because more is asked of them; that is nobody's fault."""
+_NEARLY = 0.7
+"""Of what rings; how busy a component must be to count among those that are."""
 _OBSERVER = 0.5
 """Share of the components whose silence at once accuses nobody."""
 
@@ -118,9 +120,9 @@ class Watch:
 def _ringing(readings: Mapping[str, Reading]) -> list[str]:
     """Who rings, without those that are only busier when most are."""
     ringing = [name for name, reading in readings.items() if reading.over]
-    busier = {name for name in ringing if readings[name].busier}
+    busier = [name for name, reading in readings.items() if reading.busier and reading.ratio > _NEARLY]
     if len(readings) >= _FLEET and len(busier) > _DEMAND * len(readings):
-        return [name for name in ringing if name not in busier]
+        return [name for name in ringing if not readings[name].busier]
     return ringing
 
 

@@ -26,6 +26,10 @@ _GONE = 0.2
 """Share of the usual requests below which completions are missing (design value; DBSherlock's stalls fall below)."""
 _FEW = 20.0
 """Requests an interval below which none at all may be chance."""
+_SMOOTH = 3
+"""Intervals of which the median of a gauge is judged; they are part of what must last."""
+_SMALL = 20
+"""Values of fewer of which their deviation tells more than the median of the deviations."""
 _LATENCIES = ("avg", "p50", "p90", "p95", "p99")
 
 
@@ -37,8 +41,10 @@ class AlarmPolicy:
     """Intervals remembered."""
     heights: int = 1200
     """Intervals of which it is remembered how far out they were."""
-    learning: int = 20
+    learning: int = 8
     """Intervals before the first alarm."""
+    known: int = 20
+    """Intervals before gauges are judged, and heights before their tail is believed."""
     least: float = 4.0
     """Deviation below which what lasts does not ring."""
     at_once: float = 8.0
@@ -57,6 +63,10 @@ class AlarmPolicy:
     """Bounds that resources must pass."""
     unfelt: float = 1.5
     """Bounds that resources must pass where calls are measured and show nothing."""
+    sustained: int = 8
+    """Intervals in a row after which resources ring for less."""
+    less: float = 0.7
+    """How much less: a share of those bounds."""
     calm: int = 5
     """Quiet intervals that end an incident."""
     standing: int = 10
@@ -112,10 +122,12 @@ class Component:
         self.usual: dict[str, tuple[float, float]] = {}
         """Median and scale of latency, failures and requests."""
         self._statistic = ""
-        self._gauges = Wandering(policy.window, policy.learning, max(policy.window // 15, 1), 3 if row == 2 else 5)
-        self._calls = Lasting(row, policy.heights, policy.learning, policy.least)
-        self._once = Lasting(1 if dt >= policy.alone else 2, policy.heights, policy.learning, policy.at_once)
-        self._work = Lasting(row, policy.heights, policy.learning, policy.agreed)
+        self._gauges = Wandering(policy.window, policy.known, max(policy.window // 15, 1), _SMOOTH)
+        self._calls = Lasting(row, policy.heights, policy.known, policy.least)
+        self._once = Lasting(1 if dt >= policy.alone else 2, policy.heights, policy.known, policy.at_once)
+        self._work = Lasting(min(row, _SMOOTH), policy.heights, policy.known, policy.agreed)
+        self._strain = Lasting(policy.sustained, policy.heights, policy.known, policy.agreed)
+        self._lastings = (self._calls, self._once, self._work, self._strain)
         self._silence = Silence(row, policy.learning)
         self._values: dict[str, float] = {}
         self._seen = 0
@@ -171,8 +183,11 @@ class Component:
             away = together(np.abs(ratios[order]))
             metric = f"res.{list(self._gauges.names)[order[0]]}"
             rises = float(ratios[np.abs(ratios) > 1.0].sum()) > 0.0
-        self._work.least = self._policy.unfelt if self.measured else self._policy.agreed
-        threshold = self._work.take(away, t, chances)
+        least = self._policy.unfelt if self.measured else self._policy.agreed
+        self._work.least, self._strain.least = least, self._policy.less * least
+        threshold, strain = self._work.take(away, t, chances), self._strain.take(away, t, chances)
+        if self._work.lowest <= threshold and self._strain.lowest > strain:
+            return Reading(away, metric, strain, self._strain.since, over=True, busier=rises)
         return Reading(away, metric, threshold, self._work.since, self._work.lowest > threshold, rises)
 
     def _matters(self, name: str, values: dict[str, float], whole: Whole) -> bool:
@@ -215,10 +230,10 @@ class Component:
         self._gauges.learn()
         self._silence.learn()
         if self._seen >= self._policy.learning:
-            for one in (self._calls, self._once, self._work):
+            for one in self._lastings:
                 one.learn()
         self._seen += 1
-        if self._seen <= self._policy.learning or self._seen % max(self._policy.window // 30, 1) == 0:
+        if self._seen <= self._policy.known or self._seen % max(self._policy.window // 30, 1) == 0:
             self.usual = {name: _usual(name, np.array(past)) for name, past in self._series.items() if len(past) >= 5}
 
     def _bounded(self, name: str, value: float) -> float:
@@ -235,7 +250,7 @@ class Component:
         self.usual.clear()
         self._gauges.forget()
         self._silence.forget()
-        for one in (self._calls, self._once, self._work):
+        for one in self._lastings:
             one.forget()
         self._seen = self.rings_for = 0
 
@@ -245,6 +260,8 @@ def _usual(name: str, past: Floats) -> tuple[float, float]:
     middle = float(np.median(past))
     scale = 1.4826 * float(np.median(np.abs(past - middle)))
     floor = 0.05 * abs(middle)
+    if past.size < _SMALL:
+        floor = max(floor, float(np.std(past)) * (1.0 + 4.0 / past.size))
     if name == "requests":
         floor = max(floor, sqrt(abs(middle)))
     return middle, max(scale, floor, float(np.std(past)) / 3.0, 1e-9)

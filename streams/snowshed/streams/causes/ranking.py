@@ -56,6 +56,7 @@ def rank(history: History, period: Period, metric: str, scope: frozenset[str]) -
         scope: components to consider.
     """
     gone = _gone(history, period, scope)
+    claims: dict[str, _Claim] = {}
     gauges = strained(history, period, sorted(scope & set(history.components)))
     for deviations, bounds in _SIGNIFICANT:
         claims = _of_calls(history, period, metric, scope, deviations)
