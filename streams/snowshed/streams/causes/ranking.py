@@ -9,7 +9,7 @@ import numpy as np
 
 from snowshed.streams.causes.attribution import best, shares
 from snowshed.streams.causes.excess import FAILURES, TIME, Excess, Period, Quantity, own_excess
-from snowshed.streams.causes.history import History
+from snowshed.streams.causes.history import Flags, History
 from snowshed.streams.causes.resources import Strained, strained
 
 __all__ = ["RankedCause", "rank"]
@@ -19,8 +19,8 @@ _SIGNIFICANT = ((3.0, 1.0), (2.0, 0.5))
 _GONE = 0.2
 """Share of the usual requests below which a component has vanished (DBSherlock's flush and stall cases fall below)."""
 _SEEN = 0.5
-_REPORTED = 0.9
-"""Share of the usual intervals in which a component must have had a row to be missed."""
+_REPORTED = 0.8
+"""Share of the usual intervals in which a component must have had a row, and share after which its last may stand."""
 _BESIDE = 0.8
 """Weight of all others where a component's rows have stopped."""
 _SUPPORT = 0.15
@@ -139,21 +139,25 @@ def _kept(history: History, period: Period, component: str) -> float:
 
 
 def _gone(history: History, period: Period, scope: frozenset[str]) -> dict[str, _Claim]:
-    """Components whose rows have stopped, while those of most others go on."""
-    reported = {name: history.reported(name) for name in history.components}
-    kept = {
-        name: float(there[period.incident].mean())
-        for name, there in reported.items()
-        if there[period.usual].mean() >= _REPORTED
-    }
-    gone = [name for name, share in kept.items() if share < _SEEN]
-    if not gone or len(gone) >= _SEEN * len(kept):
+    """Components whose rows have stopped of late, while those of most others go on."""
+    missed = {name: _missed(history.reported(name), period) for name in history.components}
+    gone = [name for name, is_missed in missed.items() if is_missed]
+    others = sum(is_missed is False for is_missed in missed.values())
+    if not gone or len(gone) > others:
         return {}
     return {
-        name: _Claim(1.0, f"its rows have stopped, those of {len(kept) - len(gone)} others go on")
-        for name in gone
-        if name in scope
+        name: _Claim(1.0, f"its rows have stopped, those of {others} others go on") for name in gone if name in scope
     }
+
+
+def _missed(reported: Flags, period: Period) -> bool | None:
+    """Whether a component that had a row nearly always has hardly any now; None where it had none before."""
+    usual = reported[period.usual]
+    last = int(np.flatnonzero(usual)[-1]) + 1 if usual.any() else 0
+    # An alarm may come late, so it may have been missed for some time; one that left long before left for itself.
+    if last < _REPORTED * usual.size or usual[:last].mean() < _REPORTED:
+        return None
+    return bool(reported[period.incident].mean() < _SEEN)
 
 
 def _reason(quantity: Quantity, own: float, total: Excess | None) -> str:

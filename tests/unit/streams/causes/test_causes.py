@@ -303,6 +303,25 @@ def test_a_component_whose_rows_stop_goes_before_those_that_suffer() -> None:
     assert "rows have stopped" in causes[0].reason
 
 
+def test_an_incident_is_not_diluted_by_what_comes_after_it() -> None:
+    history = History(CHAIN)
+    trouble = slower({"stock": 40.0, "orders": 20.0, "web": 40.0})
+    for interval in (*fleet(60, 0), *fleet(8, 60, trouble), *fleet(3000, 68)):
+        history.add(interval)
+    assert ranked(history, 60.0) == ["stock"]
+
+
+@pytest.mark.parametrize(("gone_from", "first"), [(50, ["stock"]), (20, ["web"])])
+def test_rows_that_stopped_before_a_late_alarm_are_missed_and_those_that_left_long_ago_are_not(
+    gone_from: int, first: list[str]
+) -> None:
+    history = History()
+    for interval in (*fleet(60, 0), *fleet(10, 60, failing({"web": 300.0}))):
+        there = [name for name in interval.nodes if name != "stock" or interval.t < gone_from]
+        history.add(replace(interval, nodes={name: interval.nodes[name] for name in there}))
+    assert ranked(history, 60.0)[:1] == first
+
+
 def test_nobody_is_accused_of_silence_where_most_are_silent() -> None:
     history = History()
     for interval in (*fleet(60, 0), *fleet(10, 60, slower({"web": 30.0}))):
