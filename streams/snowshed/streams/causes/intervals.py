@@ -34,7 +34,7 @@ class GivenAlarm:
 
     node: str
     metric: str
-    """`latency`, `availability`, or another name; empty when not said."""
+    """`latency`, `availability`, or another name of either; empty when not said."""
     t: float
 
 

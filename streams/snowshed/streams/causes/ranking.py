@@ -16,6 +16,9 @@ __all__ = ["RankedCause", "rank"]
 
 _SIGNIFICANT = ((3.0, 1.0), (2.0, 0.5))
 """Robust deviations of calls and bounds of gauges; the second where by the first nobody is out of the usual."""
+_FAILING = ("avail", "err", "fail", "success", "timeout", "5xx")
+_LASTING = ("lat", "duration", "time", "p50", "p90", "p95", "p99")
+"""Parts of the names of metrics."""
 _GONE = 0.2
 """Share of the usual requests below which a component has vanished (DBSherlock's flush and stall cases fall below)."""
 _SEEN = 0.5
@@ -52,7 +55,7 @@ def rank(history: History, period: Period, metric: str, scope: frozenset[str]) -
     Args:
         history: the measurements.
         period: usual and incident.
-        metric: `latency` or `availability` when an alarm named it; else both are looked at.
+        metric: what an alarm named; time and failures are both looked at where it says neither.
         scope: components to consider.
     """
     gone = _gone(history, period, scope)
@@ -73,11 +76,20 @@ def rank(history: History, period: Period, metric: str, scope: frozenset[str]) -
 
 def _of_calls(history: History, period: Period, metric: str, scope: frozenset[str], least: float) -> dict[str, _Claim]:
     claims: dict[str, _Claim] = {}
-    for quantity in (FAILURES, TIME) if metric == "availability" else (TIME, FAILURES):
+    about = _about(metric)
+    for quantity in (FAILURES, TIME) if about is FAILURES else (TIME, FAILURES):
         _merge(claims, _claims(history, period, quantity, scope, least))
-        if claims and metric:
+        if claims and about is not None:
             break
     return claims
+
+
+def _about(metric: str) -> Quantity | None:
+    """What an alarm's metric measures, by its name in any monitoring system; None where it is neither, or not said."""
+    name = metric.lower()
+    if any(word in name for word in _FAILING):
+        return FAILURES
+    return TIME if any(word in name for word in _LASTING) else None
 
 
 def _supported(claims: Mapping[str, _Claim], gauges: Mapping[str, Strained], weight: float) -> dict[str, _Claim]:

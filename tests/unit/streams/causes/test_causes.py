@@ -75,6 +75,25 @@ def test_failures_are_conserved_like_time() -> None:
     assert told(failing({"orders": 50.0, "web": 50.0}), availability) == ["orders"]
 
 
+@pytest.mark.parametrize(
+    ("metric", "first"),
+    [
+        ("availability", "orders"),
+        ("HTTP_5xx", "orders"),
+        ("error_rate", "orders"),
+        ("latency", "stock"),
+        ("p99", "stock"),
+        ("request.duration", "stock"),
+    ],
+)
+def test_an_alarm_says_by_its_metrics_name_what_is_looked_at(metric: str, first: str) -> None:
+    def both(name: str, sample: Sample) -> Sample:
+        slow = slower({"stock": 40.0, "orders": 20.0, "web": 40.0})(name, sample)
+        return failing({"orders": 50.0, "web": 50.0})(name, slow)
+
+    assert told(both, GivenAlarm(node="web", metric=metric, t=60.0)) == [first]
+
+
 def test_a_callee_that_has_fallen_silent_takes_over_its_callers_failures() -> None:
     def gone(name: str, sample: Sample) -> Sample:
         return Sample(0.0, 0.0) if name == "stock" else replace(sample, errors=sample.errors + 100.0)
