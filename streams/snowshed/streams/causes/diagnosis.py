@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 
@@ -53,6 +52,6 @@ def diagnose(history: History, alarm: GivenAlarm, until: float = np.inf) -> Diag
     usual[before[:-1] if before.size > 1 else before] = True
     entry = alarm.node if alarm.node in history.components or alarm.node in history.callees else ""
     scope = history.below(entry) if entry and history.callees.get(entry) else frozenset(history.components)
-    if not isfinite(began) or not usual.any():
+    if not incident.any() or not usual.any():
         return Diagnosis(began, entry, alarm.metric, ())
     return Diagnosis(began, entry, alarm.metric, rank(history, Period(usual, incident), alarm.metric, scope))

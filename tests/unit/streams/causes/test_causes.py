@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from math import isnan
 
 import orjson
 import pytest
@@ -255,6 +256,21 @@ def test_bad_lines_are_told_and_the_rest_goes_on() -> None:
 def test_an_interval_that_does_not_say_how_long_it_is(first: dict[str, object], spans: list[float]) -> None:
     rows = (first, {"kind": "end", "t": 0}, {"kind": "end", "t": 30, "dt": 7}, {"kind": "end", "t": 60, "dt": 0})
     assert [one.dt for one in read_intervals(map(orjson.dumps, rows), "night.jsonl").intervals] == spans
+
+
+@pytest.mark.parametrize("number", ["1e308", "-1e308", "123456789012345678901234567890e50"])
+def test_what_no_clock_or_counter_shows_is_not_measured(number: str) -> None:
+    lines = [b'{"kind": "node", "t": 0, "node": "a", "requests": %s, "lat_ms": {"avg": 5e-300}}' % number.encode()]
+    [interval] = read_intervals(lines, "night.jsonl").intervals
+    assert isnan(interval.nodes["a"].requests)
+    assert interval.nodes["a"].latency == {"avg": 0.0}
+
+
+def test_an_alarm_after_the_end_has_no_causes() -> None:
+    history = History(CHAIN)
+    for interval in fleet(60, 0):
+        history.add(interval)
+    assert diagnose(history, replace(ALARM, t=90.0)).causes == ()
 
 
 def test_an_empty_stream_is_refused() -> None:
