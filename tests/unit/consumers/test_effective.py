@@ -118,6 +118,7 @@ def test_nonsense_in_a_decision_moves_no_brake() -> None:
     assert _combined(_held(p_reject=-3.0)).p_reject == 0.0
     assert _combined(_held(p_reject=7.0)).p_reject == 1.0
     assert _combined(_held(per_instance_fallback=-1.0)).rate_limit(None) == inf
+    assert _combined(_held(rate_multiplier=inf, absolute_cap=9.0)).rate_limit(0.0) == inf, "no number, and no limit"
 
 
 @given(

@@ -160,6 +160,6 @@ def _rate_limit(held: InForce, baseline: float | None) -> float:
 
 def _rate_target(decision: Decision, baseline: float | None) -> float:
     multiplier, cap, fallback = decision.rate_multiplier, decision.absolute_cap, decision.per_instance_fallback
-    if multiplier is not None and baseline is not None and multiplier >= 0:
+    if multiplier is not None and baseline is not None and 0 <= multiplier < inf:
         return min(multiplier * baseline, cap if cap is not None and cap >= 0 else inf)
     return fallback if fallback is not None and fallback >= 0 else inf

@@ -4,8 +4,8 @@ Pure: a stream of intervals in, alarms and ranked causes out. It needs no teleme
 or 300 s, with or without retries, resources or a given alarm will do.
 """
 
+from snowshed.streams.causes.alarm_policy import AlarmPolicy
 from snowshed.streams.causes.alarms import Alarm, Watch
-from snowshed.streams.causes.deviation import AlarmPolicy
 from snowshed.streams.causes.diagnosis import Diagnosis, diagnose
 from snowshed.streams.causes.history import History
 from snowshed.streams.causes.intervals import GivenAlarm, Interval, IntervalStream, Meta, Sample, read_intervals

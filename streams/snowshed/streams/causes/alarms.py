@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from snowshed.streams.causes.deviation import AlarmPolicy, Component, Reading, Whole
+from snowshed.streams.causes.alarm_policy import AlarmPolicy
+from snowshed.streams.causes.calls import Reading, Whole
+from snowshed.streams.causes.component import Component
 from snowshed.streams.causes.history import component_samples
 from snowshed.streams.causes.intervals import Interval, Sample
 

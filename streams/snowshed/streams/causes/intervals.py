@@ -25,6 +25,8 @@ from snowshed.streams.causes.rows import CONTRACT, BadLine, Rows
 __all__ = ["GivenAlarm", "Interval", "IntervalStream", "Meta", "Sample", "read_intervals"]
 
 _LATENCIES = ("avg", "p50", "p90", "p95", "p99")
+_LARGEST = 1e60
+"""Beyond that, or its reciprocal, nothing has been measured; squares and ratios would overflow."""
 _KINDS = {"node", "edge", "end"}
 
 
@@ -34,7 +36,7 @@ class GivenAlarm:
 
     node: str
     metric: str
-    """`latency`, `availability`, or another name; empty when not said."""
+    """`latency`, `availability`, or another name of either; empty when not said."""
     t: float
 
 
@@ -216,4 +218,6 @@ def _numbers(row: object) -> dict[str, float]:
 
 
 def _number(value: object, otherwise: float = nan) -> float:
-    return float(value) if isinstance(value, int | float) else otherwise
+    if not isinstance(value, int | float) or abs(value) > _LARGEST:
+        return otherwise
+    return float(value) if abs(value) > 1.0 / _LARGEST else 0.0

@@ -9,18 +9,21 @@ import numpy as np
 
 from snowshed.streams.causes.attribution import best, shares
 from snowshed.streams.causes.excess import FAILURES, TIME, Excess, Period, Quantity, own_excess
-from snowshed.streams.causes.history import History
+from snowshed.streams.causes.history import Flags, History
 from snowshed.streams.causes.resources import Strained, strained
 
 __all__ = ["RankedCause", "rank"]
 
 _SIGNIFICANT = ((3.0, 1.0), (2.0, 0.5))
 """Robust deviations of calls and bounds of gauges; the second where by the first nobody is out of the usual."""
+_FAILING = ("avail", "err", "fail", "success", "timeout", "5xx")
+_LASTING = ("lat", "duration", "time", "p50", "p90", "p95", "p99")
+"""Parts of the names of metrics."""
 _GONE = 0.2
 """Share of the usual requests below which a component has vanished (DBSherlock's flush and stall cases fall below)."""
 _SEEN = 0.5
-_REPORTED = 0.9
-"""Share of the usual intervals in which a component must have had a row to be missed."""
+_REPORTED = 0.8
+"""Share of the usual intervals in which a component must have had a row, and share after which its last may stand."""
 _BESIDE = 0.8
 """Weight of all others where a component's rows have stopped."""
 _SUPPORT = 0.15
@@ -52,7 +55,7 @@ def rank(history: History, period: Period, metric: str, scope: frozenset[str]) -
     Args:
         history: the measurements.
         period: usual and incident.
-        metric: `latency` or `availability` when an alarm named it; else both are looked at.
+        metric: what an alarm named; time and failures are both looked at where it says neither.
         scope: components to consider.
     """
     gone = _gone(history, period, scope)
@@ -73,11 +76,20 @@ def rank(history: History, period: Period, metric: str, scope: frozenset[str]) -
 
 def _of_calls(history: History, period: Period, metric: str, scope: frozenset[str], least: float) -> dict[str, _Claim]:
     claims: dict[str, _Claim] = {}
-    for quantity in (FAILURES, TIME) if metric == "availability" else (TIME, FAILURES):
+    about = _about(metric)
+    for quantity in (FAILURES, TIME) if about is FAILURES else (TIME, FAILURES):
         _merge(claims, _claims(history, period, quantity, scope, least))
-        if claims and metric:
+        if claims and about is not None:
             break
     return claims
+
+
+def _about(metric: str) -> Quantity | None:
+    """What an alarm's metric measures, by its name in any monitoring system; None where it is neither, or not said."""
+    name = metric.lower()
+    if any(word in name for word in _FAILING):
+        return FAILURES
+    return TIME if any(word in name for word in _LASTING) else None
 
 
 def _supported(claims: Mapping[str, _Claim], gauges: Mapping[str, Strained], weight: float) -> dict[str, _Claim]:
@@ -139,21 +151,25 @@ def _kept(history: History, period: Period, component: str) -> float:
 
 
 def _gone(history: History, period: Period, scope: frozenset[str]) -> dict[str, _Claim]:
-    """Components whose rows have stopped, while those of most others go on."""
-    reported = {name: history.reported(name) for name in history.components}
-    kept = {
-        name: float(there[period.incident].mean())
-        for name, there in reported.items()
-        if there[period.usual].mean() >= _REPORTED
-    }
-    gone = [name for name, share in kept.items() if share < _SEEN]
-    if not gone or len(gone) >= _SEEN * len(kept):
+    """Components whose rows have stopped of late, while those of most others go on."""
+    missed = {name: _missed(history.reported(name), period) for name in history.components}
+    gone = [name for name, is_missed in missed.items() if is_missed]
+    others = sum(is_missed is False for is_missed in missed.values())
+    if not gone or len(gone) > others:
         return {}
     return {
-        name: _Claim(1.0, f"its rows have stopped, those of {len(kept) - len(gone)} others go on")
-        for name in gone
-        if name in scope
+        name: _Claim(1.0, f"its rows have stopped, those of {others} others go on") for name in gone if name in scope
     }
+
+
+def _missed(reported: Flags, period: Period) -> bool | None:
+    """Whether a component that had a row nearly always has hardly any now; None where it had none before."""
+    usual = reported[period.usual]
+    last = int(np.flatnonzero(usual)[-1]) + 1 if usual.any() else 0
+    # An alarm may come late, so it may have been missed for some time; one that left long before left for itself.
+    if last < _REPORTED * usual.size or usual[:last].mean() < _REPORTED:
+        return None
+    return bool(reported[period.incident].mean() < _SEEN)
 
 
 def _reason(quantity: Quantity, own: float, total: Excess | None) -> str:

@@ -7,7 +7,8 @@ import sys
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite, nan
 from pathlib import Path
 
 import orjson
@@ -85,10 +86,10 @@ def read_through(path: Path, heard: Callable[[Meta, Alarm], None] = _ignore) -> 
                 heard(stream.meta, alarm)
     if len(left_out) > taken:
         raise ConfigurationError(f"{len(left_out)} lines are bad and {taken} good; {left_out[0]}: {CONTRACT}")
-    given = stream.meta.alarm
-    if given is None and watch.newest is not None:
-        given = GivenAlarm(node="", metric="", t=watch.newest.t)
-    diagnosis = diagnose(history, given) if given is not None else None
+    given = stream.meta.alarm or GivenAlarm(node="", metric="", t=nan)
+    if not isfinite(given.t) and watch.newest is not None:
+        given = replace(given, t=watch.newest.t)
+    diagnosis = diagnose(history, given) if isfinite(given.t) else None
     return Told(stream.meta, history, tuple(alarms), diagnosis, tuple(left_out))
 
 
@@ -124,7 +125,8 @@ def report_lines(path: Path, told: Told) -> Iterator[str]:
             f"(threshold {alarm.threshold:.1f})"
         )
     if given is not None:
-        yield f"  given alarm at {given.t:g}: {given.metric or 'something'} of {given.node or 'somebody'}"
+        when = f"{given.t:g}" if isfinite(given.t) else "an unknown time"
+        yield f"  given alarm at {when}: {given.metric or 'something'} of {given.node or 'somebody'}"
     if not told.alarms and given is None:
         yield "  no alarm; what came nearest to one:"
     causes = told.diagnosis.causes if told.diagnosis is not None else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from math import isnan
 
 import orjson
 import pytest
@@ -73,6 +74,25 @@ def test_the_entry_itself_can_be_the_cause() -> None:
 def test_failures_are_conserved_like_time() -> None:
     availability = GivenAlarm(node="web", metric="availability", t=60.0)
     assert told(failing({"orders": 50.0, "web": 50.0}), availability) == ["orders"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "first"),
+    [
+        ("availability", "orders"),
+        ("HTTP_5xx", "orders"),
+        ("error_rate", "orders"),
+        ("latency", "stock"),
+        ("p99", "stock"),
+        ("request.duration", "stock"),
+    ],
+)
+def test_an_alarm_says_by_its_metrics_name_what_is_looked_at(metric: str, first: str) -> None:
+    def both(name: str, sample: Sample) -> Sample:
+        slow = slower({"stock": 40.0, "orders": 20.0, "web": 40.0})(name, sample)
+        return failing({"orders": 50.0, "web": 50.0})(name, slow)
+
+    assert told(both, GivenAlarm(node="web", metric=metric, t=60.0)) == [first]
 
 
 def test_a_callee_that_has_fallen_silent_takes_over_its_callers_failures() -> None:
@@ -238,6 +258,21 @@ def test_an_interval_that_does_not_say_how_long_it_is(first: dict[str, object], 
     assert [one.dt for one in read_intervals(map(orjson.dumps, rows), "night.jsonl").intervals] == spans
 
 
+@pytest.mark.parametrize("number", ["1e308", "-1e308", "123456789012345678901234567890e50"])
+def test_what_no_clock_or_counter_shows_is_not_measured(number: str) -> None:
+    lines = [b'{"kind": "node", "t": 0, "node": "a", "requests": %s, "lat_ms": {"avg": 5e-300}}' % number.encode()]
+    [interval] = read_intervals(lines, "night.jsonl").intervals
+    assert isnan(interval.nodes["a"].requests)
+    assert interval.nodes["a"].latency == {"avg": 0.0}
+
+
+def test_an_alarm_after_the_end_has_no_causes() -> None:
+    history = History(CHAIN)
+    for interval in fleet(60, 0):
+        history.add(interval)
+    assert diagnose(history, replace(ALARM, t=90.0)).causes == ()
+
+
 def test_an_empty_stream_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="is empty"):
         read_intervals([], "night.jsonl")
@@ -301,6 +336,25 @@ def test_a_component_whose_rows_stop_goes_before_those_that_suffer() -> None:
     causes = diagnose(history, GivenAlarm(node="", metric="", t=60.0)).causes
     assert causes[0].name == "stock"
     assert "rows have stopped" in causes[0].reason
+
+
+def test_an_incident_is_not_diluted_by_what_comes_after_it() -> None:
+    history = History(CHAIN)
+    trouble = slower({"stock": 40.0, "orders": 20.0, "web": 40.0})
+    for interval in (*fleet(60, 0), *fleet(8, 60, trouble), *fleet(3000, 68)):
+        history.add(interval)
+    assert ranked(history, 60.0) == ["stock"]
+
+
+@pytest.mark.parametrize(("gone_from", "first"), [(50, ["stock"]), (20, ["web"])])
+def test_rows_that_stopped_before_a_late_alarm_are_missed_and_those_that_left_long_ago_are_not(
+    gone_from: int, first: list[str]
+) -> None:
+    history = History()
+    for interval in (*fleet(60, 0), *fleet(10, 60, failing({"web": 300.0}))):
+        there = [name for name in interval.nodes if name != "stock" or interval.t < gone_from]
+        history.add(replace(interval, nodes={name: interval.nodes[name] for name in there}))
+    assert ranked(history, 60.0)[:1] == first
 
 
 def test_nobody_is_accused_of_silence_where_most_are_silent() -> None:

@@ -21,10 +21,10 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(build_app(words), words)
 
 
-def lines(calm: int = 60, slow: int = 10) -> Iterator[bytes]:
+def lines(calm: int = 60, slow: int = 10, **meta: object) -> Iterator[bytes]:
     """Two nodes at a steady load, of which one becomes slow."""
     draw = random.Random(1)
-    yield orjson.dumps({"kind": "meta", "id": "night", "dt": 60})
+    yield orjson.dumps({"kind": "meta", "id": "night", "dt": 60, **meta})
     for number in range(calm + slow):
         for node in ("web", "orders"):
             slower = 3.0 if node == "orders" and number >= calm else 1.0
@@ -65,3 +65,9 @@ def test_an_alarm_is_told_while_the_stream_goes_on(tmp_path: Path) -> None:
     told = read_through(file, lambda meta, alarm: heard.append((meta, alarm)))
     assert [(meta.id, alarm.node) for meta, alarm in heard] == [("night", "orders")]
     assert told.alarms == tuple(alarm for _, alarm in heard)
+
+
+def test_an_alarm_that_does_not_say_when_is_taken_to_be_our_own_newest(tmp_path: Path) -> None:
+    file = tmp_path / "night.jsonl"
+    file.write_bytes(b"\n".join(lines(alarm={"node": "orders", "metric": "latency"})))
+    assert orjson.loads(run("replay", "--causes", str(file)).stdout)["ranked"] == ["orders"]
