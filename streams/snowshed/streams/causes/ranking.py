@@ -117,10 +117,10 @@ def _claims(
     totals = {name: total for name, total in found if total and total.z >= least and total.amount > 0.0}
     if not history.callees:
         # Who adds time or failures adds most in proportion: whoever calls it has other work, too.
-        own = {name: total.relative for name, total in totals.items() if name in scope}
-    else:
-        own = own_excess(history, period, quantity, totals)
-        own = _handed_on(history, period, {name: amount for name, amount in own.items() if name in scope})
+        relative = {name: total.relative for name, total in totals.items() if name in scope}
+        return {name: _Claim(share, _proportion(quantity, relative[name])) for name, share in shares(relative).items()}
+    own = own_excess(history, period, quantity, totals)
+    own = _handed_on(history, period, {name: amount for name, amount in own.items() if name in scope})
     return {name: _Claim(share, _reason(quantity, own[name], totals.get(name))) for name, share in shares(own).items()}
 
 
@@ -176,6 +176,11 @@ def _reason(quantity: Quantity, own: float, total: Excess | None) -> str:
     if total is None:
         return "fell silent, and its callers suffer"
     return f"{_amount(quantity, own)} of its excess {_amount(quantity, total.amount)} come from no callee"
+
+
+def _proportion(quantity: Quantity, relative: float) -> str:
+    what = "its calls take {:.0%} longer than usual" if quantity is TIME else "{:.1%} more of its calls fail than usual"
+    return f"{what.format(relative)}; who calls whom is not known"
 
 
 def _amount(quantity: Quantity, amount: float) -> str:
