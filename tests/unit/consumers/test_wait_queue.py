@@ -114,7 +114,8 @@ def test_threads_wait_for_their_turn_and_the_guard_hears_how_long() -> None:
     def work() -> None:
         with queue.enter("read"):
             most.append(queue.serving)
-            time.sleep(0.002)
+            # Nobody leaves before another waits, but for the last two: however slowly threads start, some wait.
+            _until(lambda: queue.waiting > 0 or len(most) >= 15)
 
     threads = [threading.Thread(target=work) for _ in range(16)]
     for thread in threads:
