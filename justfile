@@ -59,10 +59,11 @@ format:
     {{ bin }}/ruff format .
 
 # Resolve the dependencies anew and pin them with their hashes (needs uv). Extras stay in the names: without them pip
-# asks the index for the newest release of what another package wants with extras, and then finds no hash for it.
+# asks the index for the newest release of what another package wants with extras, and then finds no hash for it. What
+# runs is a part of what is developed with: both stand in one environment, so they must agree.
 lock:
-    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --extra all --group tools -o requirements/run.txt pyproject.toml
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --all-extras --group dev -o requirements/dev.txt pyproject.toml
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --extra all --group tools --constraint requirements/dev.txt -o requirements/run.txt pyproject.toml
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras -o requirements/quix.txt tests/benchmarks/peers/quix.in
 
 # Rewrite the generated parts of the documentation.

@@ -14,7 +14,7 @@ site=$("$work/env/bin/python" -c 'import site; print(site.getsitepackages()[0])'
 dependencies=$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')
 .venv/bin/python -m zipfile -e "$work"/dist/snowshed-*.whl "$site"
 printf '%s\n' "$dependencies" >"$site/dependencies.pth"
-cp -r tests docs docker dev justfile pyproject.toml README.md CONTRIBUTING.md "$work/" 2>/dev/null || true
+cp -r tests docs docker dev justfile requirements pyproject.toml README.md CONTRIBUTING.md "$work/" 2>/dev/null || true
 cd "$work"
 env/bin/python - <<'PYTHON'
 import snowshed.producers, snowshed.consumers, snowshed.schemas, snowshed.streams, sys
