@@ -15,7 +15,7 @@ import numpy as np
 
 from snowshed.streams.causes.alarm_policy import AlarmPolicy
 from snowshed.streams.causes.history import Floats
-from snowshed.streams.causes.intervals import Sample
+from snowshed.streams.causes.intervals import LATENCIES, Sample
 from snowshed.streams.causes.lasting import Lasting
 
 __all__ = ["Calls", "Reading", "Whole"]
@@ -26,7 +26,6 @@ _FEW = 20.0
 """Requests an interval below which none at all may be chance."""
 _SMALL = 20
 """Values of fewer of which their deviation tells more than the median of the deviations."""
-_LATENCIES = ("avg", "p50", "p90", "p95", "p99")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ class Calls:
             # Plus two over plus four (Agresti & Coull 1998): one failure of three requests is no catastrophe.
             values["failures"] = (sample.errors + 2.0) / (sample.requests + 4.0)
         if sample.latency and sample.requests != 0.0:
-            self._statistic = self._statistic or next(one for one in _LATENCIES if one in sample.latency)
+            self._statistic = self._statistic or next(one for one in LATENCIES if one in sample.latency)
             values["latency"] = sample.latency.get(self._statistic, nan)
         return values
 

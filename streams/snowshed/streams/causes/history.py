@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from snowshed.streams.causes.intervals import Interval, Sample
+from snowshed.streams.causes.intervals import LATENCIES, Interval, Sample
 
 __all__ = ["EXTERNAL", "Edge", "Flags", "Floats", "History", "component_samples"]
 
@@ -17,7 +17,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 EXTERNAL = "@external"
 """The caller of requests that come from outside."""
-_STATISTICS = ("avg", "p50", "p90", "p95", "p99")
 
 
 class Edge(NamedTuple):
@@ -110,7 +109,7 @@ class History:
             self.callers.setdefault(callee, set()).add(caller)
 
     def _latency(self, metrics: Mapping[str, list[float]]) -> Floats:
-        found = [self._padded(metrics[f"latency.{name}"]) for name in _STATISTICS if f"latency.{name}" in metrics]
+        found = [self._padded(metrics[f"latency.{name}"]) for name in LATENCIES if f"latency.{name}" in metrics]
         if not found:
             return self._padded(None)
         return max(found, key=lambda values: np.count_nonzero(np.isfinite(values)))

@@ -22,9 +22,10 @@ from typing import Any, cast
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams.causes.rows import CONTRACT, BadLine, Rows
 
-__all__ = ["GivenAlarm", "Interval", "IntervalStream", "Meta", "Sample", "read_intervals"]
+__all__ = ["LATENCIES", "GivenAlarm", "Interval", "IntervalStream", "Meta", "Sample", "read_intervals"]
 
-_LATENCIES = ("avg", "p50", "p90", "p95", "p99")
+LATENCIES = ("avg", "p50", "p90", "p95", "p99")
+"""Statistics of latency, the preferred first."""
 _LARGEST = 1e60
 """Beyond that, or its reciprocal, nothing has been measured; squares and ratios would overflow."""
 _KINDS = {"node", "edge", "end"}
@@ -167,10 +168,9 @@ def _spaced(intervals: Iterator[Interval], usual: float) -> Iterator[Interval]:
             usual = held.dt = interval.t - held.t
             yield held
             held = None
-        if interval.dt > 0.0:
-            yield interval
-        elif usual > 0.0:
+        if isnan(interval.dt):
             interval.dt = usual
+        if interval.dt > 0.0:
             yield interval
         else:
             held = interval
@@ -204,7 +204,7 @@ def _sample(row: dict[str, Any]) -> Sample:
     return Sample(
         requests,
         errors,
-        {name: latency[name] for name in _LATENCIES if name in latency},
+        {name: latency[name] for name in LATENCIES if name in latency},
         _numbers(row.get("res")),
         max(_number(row.get("shared"), 1.0), 1.0),
     )
