@@ -1,13 +1,17 @@
 /* Shifts the wall clock of the process it is preloaded into, by a number of nanoseconds in a shared file.
  *
  * A wait until a time of day ends when the shifted clock says so, as in a kernel whose clock is set: a step ahead ends it,
- * a step back prolongs it. The waits therefore look at the clock in slices. The monotonic clock and waits on it stay true.
+ * a step back prolongs it. The waits therefore look at the clock in slices. A signal that comes between two slices meets
+ * nobody who waits, so signals are counted: a wait whose count has changed ends. The monotonic clock and waits on it stay
+ * true.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -21,6 +25,10 @@ static const int64_t SECOND = 1000000000, SLICE = 20000000;
 static const int WAITS_ON_MONOTONIC = 2; /* in glibc's __wrefs: the clock that pthread_condattr_setclock chose */
 static const volatile int64_t *shift;
 
+typedef int signaller(pthread_cond_t *);
+static signaller *signal_one, *signal_all;
+static atomic_uint signals[1021]; /* by address; conditions that share one end each other's waits early, as they may */
+
 __attribute__((constructor)) static void open_shift(void) {
     const char *path = getenv("WORKER_CLOCK");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
@@ -30,6 +38,15 @@ __attribute__((constructor)) static void open_shift(void) {
     close(file);
     if (mapped != MAP_FAILED)
         shift = mapped;
+}
+
+__attribute__((constructor)) static void find_signallers(void) {
+    signal_one = (signaller *)dlsym(RTLD_NEXT, "pthread_cond_signal");
+    signal_all = (signaller *)dlsym(RTLD_NEXT, "pthread_cond_broadcast");
+}
+
+static atomic_uint *signals_of(const pthread_cond_t *condition) {
+    return &signals[(uintptr_t)condition / sizeof(void *) % (sizeof signals / sizeof *signals)];
 }
 
 static int64_t nanoseconds(const struct timespec *at) { return at->tv_sec * SECOND + at->tv_nsec; }
@@ -82,17 +99,38 @@ int timespec_get(struct timespec *at, int base) {
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *deadline) {
     if (condition->__data.__wrefs & WAITS_ON_MONOTONIC)
         return pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, deadline);
+    atomic_uint *seen = signals_of(condition);
+    unsigned before = atomic_load(seen);
     for (;;) {
         struct timespec end;
         int last = slice_end(deadline, &end);
         int outcome = pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &end);
         if (outcome != ETIMEDOUT || last)
             return outcome;
+        if (atomic_load(seen) != before)
+            return 0;
     }
 }
 
+int pthread_cond_signal(pthread_cond_t *condition) {
+    atomic_fetch_add(signals_of(condition), 1);
+    return signal_one(condition);
+}
+
+int pthread_cond_broadcast(pthread_cond_t *condition) {
+    atomic_fetch_add(signals_of(condition), 1);
+    return signal_all(condition);
+}
+
+/* glibc's C11 types are its POSIX types under other names. */
+
+int cnd_signal(cnd_t *condition) { return pthread_cond_signal((pthread_cond_t *)condition) ? thrd_error : thrd_success; }
+
+int cnd_broadcast(cnd_t *condition) {
+    return pthread_cond_broadcast((pthread_cond_t *)condition) ? thrd_error : thrd_success;
+}
+
 int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict deadline) {
-    /* glibc's C11 types are its POSIX types under other names. */
     switch (pthread_cond_timedwait((pthread_cond_t *)condition, (pthread_mutex_t *)mutex, deadline)) {
     case 0:
         return thrd_success;

@@ -36,6 +36,10 @@ __all__ = ["EXIT_FATAL", "Hosted", "Membership", "build"]
 
 log = structlog.get_logger()
 
+_LOOK_SECONDS = 1.0
+_STILL_LOOKS = 60
+"""Looks in a row at a consumer that does not move; handing over partitions may keep it for half of that."""
+
 EXIT_FATAL = 70
 """Exit code of a worker that must leave at once, most often because a successor has fenced it."""
 
@@ -143,6 +147,22 @@ class CoreService(mode.Service):
         """Create what topics are missing, choose the group protocol and begin to consume."""
         self._agents.bind(asyncio.get_running_loop())
         self._core = await asyncio.to_thread(self._open)
+
+    @mode.Service.task
+    async def _watch(self) -> None:
+        """Leave when the consumer's Kafka client hangs: a clock that is set back prolongs its waits without a broker.
+
+        Looks are counted and not seconds, because a process that was frozen has not hung.
+        """
+        seen = still = 0
+        while not self.should_stop:
+            await self.sleep(_LOOK_SECONDS)
+            if self._core is not None:
+                returns = self._core.returns
+                still = still + 1 if returns == seen else 0
+                seen = returns
+            if still == _STILL_LOOKS:
+                _leave("the consumer's Kafka client has not come back for a minute; only a new process helps")
 
     async def on_stop(self) -> None:
         """Finish running transactions and leave the group."""

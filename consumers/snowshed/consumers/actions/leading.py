@@ -13,6 +13,7 @@ from snowshed.consumers.actions.trust import Trust
 from snowshed.consumers.outward.permission import check_permission
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.schemas.fetching import poll
 from snowshed.schemas.topics import Topics
 
 __all__ = ["Leadership"]
@@ -72,7 +73,7 @@ class Leadership:
             ConfigurationError: the broker denies a permission.
         """
         self._trust.look(time.monotonic())
-        message = self._consumer.poll(seconds)
+        message = poll(self._consumer, seconds)
         if message is not None and (error := message.error()) is not None:
             check_permission(error, "executor")
             log.warning("actions_group", reason=str(error))

@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 from snowshed.consumers.following.progress import Partition, Progress
 from snowshed.schemas.connection import KafkaConnection, Property
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.schemas.fetching import fetch
 
 __all__ = ["TopicReader"]
 
@@ -77,11 +78,7 @@ class TopicReader:
             self._look()
         if self.connected and time.monotonic() >= self._next_ask:
             self._ask_ends()
-        first = self._consumer.poll(_POLL_TIMEOUT)
-        if first is None:
-            return []
-        # `poll` returns at once when something arrives; `consume` alone would wait to fill its batch.
-        return [message for message in (first, *self._consumer.consume(_BATCH, 0)) if self._is_news(message)]
+        return [message for message in fetch(self._consumer, _BATCH, _POLL_TIMEOUT) if self._is_news(message)]
 
     def advance(self, message: Message) -> None:
         """This message has been dealt with, and all that `poll` returned before it."""

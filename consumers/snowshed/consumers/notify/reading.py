@@ -14,6 +14,7 @@ from snowshed.consumers.notify.watermark import Place
 from snowshed.consumers.outward.permission import check_permission
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.schemas.fetching import fetch
 from snowshed.schemas.topics import Topics, partition_for
 
 __all__ = ["NoticeReader"]
@@ -72,11 +73,7 @@ class NoticeReader:
         Raises:
             ConfigurationError: the broker denies a permission.
         """
-        first = self._consumer.poll(_WAIT)
-        if first is None:
-            return []
-        messages = [first, *self._consumer.consume(_BATCH, 0)]
-        return [_source(message) for message in messages if self._is_record(message)]
+        return [_source(message) for message in fetch(self._consumer, _BATCH, _WAIT) if self._is_record(message)]
 
     def owns_incident(self, incident_id: str) -> bool:
         """Whether the notices of an incident are ours to tell."""

@@ -15,10 +15,10 @@ from confluent_kafka.admin._listoffsets import LatestSpec, ListOffsetsResultInfo
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import BrokerUnavailable, SnowshedError
+from snowshed.schemas.fetching import fetch
 from snowshed.schemas.records import DeadLetter
 from snowshed.schemas.topics import Topics
 from snowshed.streams.dead_letters.book import Book, Entry, Stood
-from snowshed.streams.transactions.fetch import fetch
 from snowshed.streams.transactions.rereading import Rereader
 
 __all__ = ["LetterLog", "Opened", "Original", "Refused"]

@@ -12,9 +12,9 @@ from confluent_kafka import Message as Raw
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import BrokerUnavailable, ConfigurationError
+from snowshed.schemas.fetching import fetch
 from snowshed.schemas.topics import Topics
 from snowshed.streams.folding import SETTLED, Message
-from snowshed.streams.transactions.fetch import fetch
 
 __all__ = ["Bounds", "Headers", "Log", "Record", "open_log"]
 

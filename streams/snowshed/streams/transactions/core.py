@@ -106,6 +106,11 @@ class Core:
         return list(self._source.lanes.values())
 
     @property
+    def returns(self) -> int:
+        """How often Kafka's client has come back from a call of the consumer's."""
+        return self._source.returns
+
+    @property
     def member_id(self) -> str:
         """This worker's member id in the group; empty before the first join."""
         return self._source.member_id

@@ -19,8 +19,8 @@ from typing import NamedTuple, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from snowshed.schemas.cloudevents import SEQUENCE
+from snowshed.schemas.fetching import fetch
 from snowshed.streams.transactions.errors import passes
-from snowshed.streams.transactions.fetch import fetch
 
 __all__ = ["Left", "Place", "Question", "answer"]
 

@@ -10,7 +10,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from snowshed.schemas.connection import KafkaConnection
-from snowshed.streams.transactions.fetch import fetch
+from snowshed.schemas.fetching import fetch
 from snowshed.streams.transactions.letters import Headers
 
 __all__ = ["Rereader", "headers_at"]

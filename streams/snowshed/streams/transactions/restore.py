@@ -14,8 +14,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import SnowshedError
+from snowshed.schemas.fetching import fetch
 from snowshed.streams.transactions.errors import kafka_error, passes
-from snowshed.streams.transactions.fetch import fetch
 from snowshed.streams.transactions.hanging import Left, Question, answer
 from snowshed.streams.transactions.journal import APPLIED_KEY, Applied
 from snowshed.streams.transactions.state_errors import grew, mismatch, silent, unreadable
@@ -32,6 +32,7 @@ _SETTLING_SECONDS = 2.0
 _PENDING_SECONDS = 3.0
 _UNSTABLE = frozenset({KafkaError._TIMED_OUT, KafkaError.UNSTABLE_OFFSET_COMMIT})  # noqa: SLF001 librdkafka's public name
 _CALL_SECONDS = 10.0
+_STOP_SECONDS = 5.0
 _BACK_OFF_SECONDS = 0.2
 _FETCH = 10_000
 
@@ -86,9 +87,9 @@ class Restorer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the running restore and end the thread."""
+        """Finish the running restore and end the thread; not waited for when no broker answers."""
         self._requests.put(None)
-        self._thread.join()
+        self._thread.join(_STOP_SECONDS)
 
     def restore(self, source: TopicPartition, state: TopicPartition) -> Future[Restored]:
         """Restore the state of input partition `source` from partition `state`.

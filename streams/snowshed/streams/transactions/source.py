@@ -13,9 +13,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import SnowshedError
+from snowshed.schemas.fetching import fetch
 from snowshed.streams import folding
 from snowshed.streams.transactions.errors import Forbidden, Stuck, forbids, kafka_error, passes
-from snowshed.streams.transactions.fetch import fetch
 from snowshed.streams.transactions.lane import Lane
 from snowshed.streams.transactions.misplaced import Overtaken, resume_at
 from snowshed.streams.transactions.protocol import GroupSettings
@@ -30,6 +30,8 @@ _MEASURE_SECONDS = 1.0
 _CALL_SECONDS = 2.0
 _LEADER_SECONDS = 15.0
 """How long a partition may seem to end too early: a new leader learns of the true end with a delay."""
+_STOP_SECONDS = 15.0
+"""Longer than draining, giving up and leaving the group may take; short of the half minute after which most kill."""
 _DRAIN_SECONDS = 5.0
 """How long all lanes together may take to finish their transactions; a broker that lives answers in milliseconds."""
 
@@ -66,6 +68,8 @@ class Source:
         self._group: Any = None
         self._member_id = ""
         self._measured = 0.0
+        self.returns = 0
+        """How often Kafka's client has come back from a call: when it stands still for long, the client hangs."""
         self._consumer = Consumer(
             connection.librdkafka(
                 {
@@ -89,9 +93,11 @@ class Source:
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave the group once every lane has finished its transaction."""
+        """Leave the group once every lane has finished its transaction; not waited for when the client hangs."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(_STOP_SECONDS)
+        if self._thread.is_alive():
+            log.warning("group_not_left", consequence="others take over when the session ends")
 
     def group(self) -> Any:
         """The group metadata by which a transaction proves our membership.
@@ -126,6 +132,7 @@ class Source:
 
     def _round(self) -> None:
         messages = fetch(self._consumer, _FETCH, _POLL_SECONDS)
+        self.returns += 1
         self._note_membership()
         batches, ends = self._sort(messages)
         for place, batch in batches.items():
@@ -195,6 +202,7 @@ class Source:
     def _placed(self, place: Place, lane: Lane) -> bool:
         """Whether the partition stands where its lane's state ends; it is put there when the lane opens."""
         if place in self._unplaced:
+            self.returns += 1
             try:
                 low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), _CALL_SECONDS)
                 if high < lane.wanted and time.monotonic() < self._unplaced[place] + _LEADER_SECONDS:
