@@ -18,6 +18,7 @@ from tests.benchmarks import (
     guarantee,
     ingest,
     lab,
+    lab_graphs,
     load,
     memory,
     reaction,
@@ -74,6 +75,7 @@ CONTROL: Mapping[str, Callable[[Stage], Section]] = {
     "control_central": control_central.run,
     "control_local": control_local.run,
     "lab": lab.run,
+    "lab_graphs": lab_graphs.run,
     "replica_writes": replica_writes.run,
 }
 """What docs/control.md shows; runs only when named."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import inf, nan
+from collections.abc import Iterator, Mapping, Sequence
 
+from tests.benchmarks.lab_runs import attempts_at, back, figure, first_decision, play, success
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.stage import Stage
 
 from snowshed.streams.broker import LocalKafka
 from snowshed.streams.lab import SCENARIOS, Kafka, Outcome, Played
-from snowshed.streams.lab.session import Session
 
 __all__ = ["run"]
 
 _ARRANGEMENTS = ("off", "local", "central", "both")
-_QUICK = 0.15
 _STORM, _LOSS = "retry_storm", "control_plane_loss"
 
 
@@ -25,12 +22,9 @@ def run(stage: Stage) -> Section:
     seeds = range(1, stage.often(3, 1) + 1)
     with LocalKafka() as own:
         kafka = Kafka(own.bootstrap, own)
-
-        def play(name: str, protect: str) -> list[Played]:
-            return [_played(stage, name, protect, seed, kafka) for seed in seeds]
-
-        storms = {protect: play(_STORM, protect) for protect in stage.pick(_ARRANGEMENTS, ("off", "both"))}
-        lossy = play(_LOSS, "both")
+        protections = stage.pick(_ARRANGEMENTS, ("off", "both"))
+        storms = {protect: play(stage, _STORM, protect, seeds, kafka) for protect in protections}
+        lossy = play(stage, _LOSS, "both", seeds, kafka)
     storm = SCENARIOS[_STORM]
     return Section(
         "lab",
@@ -40,55 +34,24 @@ def run(stage: Stage) -> Section:
     )
 
 
-def _played(stage: Stage, name: str, protect: str, seed: int, kafka: Kafka) -> Played:
-    stage.tell(f"{name}, {protect}, seed {seed}")
-    scenario = SCENARIOS[name].scaled(stage.pick(1.0, _QUICK))
-    session = Session(scenario=scenario, seed=seed, folder=stage.folder / f"{name}-{seed}", kafka=kafka)
-    played = asyncio.run(session.play(protect, lambda _told: None))
-    found = played.verdict()
-    stage.tell(f"  lost {found.lost:.1f} s, in time {found.success:.1%}, back after {found.recovered_after}")
-    return played
-
-
 def _storms(storms: Mapping[str, Sequence[Played]]) -> Iterator[Figure]:
     for protect, runs in storms.items():
-        yield _figure(f"{protect}: goodput lost", "s", runs, lambda one: one.verdict().lost)
-        yield _figure("… back after the trouble's end", "s", runs, _back)
-        yield _figure("… answered in time from the trouble on", "%", runs, lambda one: 100 * one.verdict().success)
-        yield _figure("… p99 of what was answered", "s", runs, lambda one: one.verdict().p99)
-        yield _figure("… attempts a request at the server from the trouble on", "", runs, _amplification)
+        yield figure(f"{protect}: goodput lost", "s", runs, lambda one: one.verdict().lost)
+        yield figure("… back after the trouble's end", "s", runs, back)
+        yield figure("… answered in time from the trouble on", "%", runs, success)
+        yield figure("… p99 of what was answered", "s", runs, lambda one: one.verdict().p99)
+        yield figure("… attempts a request at the server from the trouble on", "", runs, attempts_at("server"))
         if protect in ("central", "both"):
-            yield _figure("… first decision after the trouble's beginning", "s", runs, _decided, "≤ 2")
+            yield figure("… first decision after the trouble's beginning", "s", runs, first_decision, "≤ 2")
 
 
 def _losses(lossy: Sequence[Played], whole: Sequence[Played]) -> Iterator[Figure]:
     """B10: what the loss of Kafka costs on top."""
-    ratios = [100 * one.verdict().success / other.verdict().success for one, other in zip(lossy, whole, strict=True)]
+    ratios = [100 * success(one) / success(other) for one, other in zip(lossy, whole, strict=True)]
     yield Figure.of("Kafka killed for 20 s: answered in time, against Kafka alive", "%", ratios, "≥ 90")
-    yield _figure("… requests that failed or hung", "", lossy, _failed, "0")
-    yield _figure("… goodput lost", "s", lossy, lambda one: one.verdict().lost)
-    yield _figure("… back after the trouble's end", "s", lossy, _back)
-
-
-def _figure(
-    label: str, unit: str, runs: Sequence[Played], measured: Callable[[Played], float], goal: str = ""
-) -> Figure:
-    return Figure.of(label, unit, [measured(one) for one in runs], goal)
-
-
-def _back(played: Played) -> float:
-    after = played.verdict().recovered_after
-    return inf if after is None else after
-
-
-def _amplification(played: Played) -> float:
-    due = sum(one.offered for one in played.bins() if one.second >= int(played.scenario.trouble[0]))
-    return played.received["server"] / due if due else nan
-
-
-def _decided(played: Played) -> float:
-    begin = played.scenario.trouble[0]
-    return next((note.at - begin for note in played.notes if note.decided and note.at >= begin), nan)
+    yield figure("… requests that failed or hung", "", lossy, _failed, "0")
+    yield figure("… goodput lost", "s", lossy, lambda one: one.verdict().lost)
+    yield figure("… back after the trouble's end", "s", lossy, back)
 
 
 def _failed(played: Played) -> float:

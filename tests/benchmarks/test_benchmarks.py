@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from tests.benchmarks.__main__ import ACCURACY, BENCHMARKS, CONTROL, DETECTION, PERFORMANCE, RELIABILITY
 from tests.benchmarks.flow import Committed, faults, longest_gap
+from tests.benchmarks.lab_graphs import best_goodput
 from tests.benchmarks.loads import ROWS, heartbeats, timings
 from tests.benchmarks.report import Figure, Report, Section, write_into
 from tests.benchmarks.stage import Stage
 
 from snowshed.schemas.codec import Codec
 from snowshed.schemas.records import Heartbeat, TimingBatch
+from snowshed.streams.lab import SCENARIOS
 
 DOCS = Path(__file__).parents[2] / "docs"
 FIGURE = Figure.of("speed", "records/s", [3.0, 1_000_000.0, 2_000.0], "≥ 1")
@@ -52,6 +54,12 @@ def test_a_benchmark_without_a_broker_runs_in_its_quick_form(name: str) -> None:
     assert section.name == name
     assert all(figure.median >= 0.0 for figure in section.figures)
     assert section.figures
+
+
+def test_the_oracle_fills_what_is_scarce_with_what_needs_least_of_it() -> None:
+    # catalog bears 100 and cart 75, each interface is asked 16 times a second and product 80 times. home, search and
+    # basket need one of the two; product and checkout need both, and cart has 75 - 16 = 59 left for them.
+    assert best_goodput(SCENARIOS["surge"]) == pytest.approx(16 + 16 + 16 + 59)
 
 
 def test_a_table_replaces_only_its_predecessor(tmp_path: Path) -> None:

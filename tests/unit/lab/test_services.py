@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from snowshed.schemas.errors import Rejected
-from snowshed.schemas.propagation import CallContext, use_context
+from snowshed.schemas.propagation import CallContext, Criticality, use_context
 from snowshed.streams.broker import free_ports
 from snowshed.streams.lab.arrangements import Here, Send, Work
 from snowshed.streams.lab.arrangements.plain import Plain
 from snowshed.streams.lab.caller import Calls
 from snowshed.streams.lab.link import Lines
+from snowshed.streams.lab.load import Load
 from snowshed.streams.lab.proxy import Carrier
 from snowshed.streams.lab.replication import Store
 from snowshed.streams.lab.service import Service
-from snowshed.streams.lab.specs import CacheSpec, Downstream, Patience, Place, ServiceSpec, StoreSpec
+from snowshed.streams.lab.specs import (
+    CacheSpec,
+    ClassSpec,
+    Downstream,
+    LoadSpec,
+    Patience,
+    Place,
+    ServiceSpec,
+    StoreSpec,
+)
 from snowshed.streams.lab.station import Station
 from snowshed.streams.lab.wire import CallFailed, Reply, Request
 
@@ -136,6 +148,22 @@ async def test_a_cache_answers_what_was_asked_before_until_it_is_emptied() -> No
             await calls.call("ask", 3, ONCE)
             await calls.call("ask", 3, ONCE)
             assert (store.counts.received, protection.hits) == (2, 2)
+
+
+async def test_a_load_asks_each_class_where_it_belongs() -> None:
+    classes = tuple(
+        ClassSpec(criticality=Criticality.CRITICAL, share=share, callee=name)
+        for name, share in (("store", 0.75), ("other", 0.25))
+    )
+    spec = LoadSpec(callee="store", rate=400.0, seconds=0.5, patience=ONCE, classes=classes)
+    async with running(STORE) as (store, calls), running(replace(STORE, name="other")) as (other, others):
+        load = Load(spec, 1, {"store": calls, "other": others})
+        await load.run(time.monotonic())
+        told = load.report()
+        asked = Counter(callee for _, _, _, outcome, callee in told["ended"] if outcome == "ok")
+        assert asked == {"store": store.counts.received, "other": other.counts.received}
+        assert asked["store"] > 1.5 * asked["other"] > 0
+        assert told["attempts"] == sum(asked.values())
 
 
 async def test_a_service_that_is_not_there_is_a_connection_error() -> None:

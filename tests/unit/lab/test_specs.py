@@ -96,6 +96,14 @@ def test_a_surge_of_another_class_changes_nothing() -> None:
     assert list(arrivals(load(surges=(surge,)), LOW, Random(1))) == list(arrivals(load(), LOW, Random(1)))
 
 
+def test_a_surge_at_one_service_leaves_the_load_of_the_others_as_it_is() -> None:
+    classes = tuple(ClassSpec(criticality=Criticality.CRITICAL, share=0.5, callee=name) for name in ("home", "cart"))
+    one = load(classes=classes, surges=(Surge(start=10.0, seconds=10.0, factor=5.0, callee="cart"),))
+    assert one.callees == {"home", "cart"}
+    assert [one.rate_of(each, 15.0) for each in classes] == [100.0, 500.0]
+    assert [one.rate_of(each, 25.0) for each in classes] == [100.0, 100.0]
+
+
 def test_the_first_key_is_asked_for_most() -> None:
     keys = list(islice(zipf(100, 1.0, Random(1)), 5000))
     assert set(keys) <= set(range(100))

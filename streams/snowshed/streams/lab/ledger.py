@@ -45,7 +45,7 @@ class Ledger:
 
     def from_load(self, message: dict[str, Any]) -> None:
         """The load tells how requests ended."""
-        ended = [Ended(of, due, at, Outcome(outcome)) for of, due, at, outcome in message["ended"]]
+        ended = [Ended(of, due, at, Outcome(outcome), to) for of, due, at, outcome, to in message["ended"]]
         self._ended += ended
         if "second" in message:
             self._tick(message, ended)

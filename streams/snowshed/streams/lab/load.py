@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
 from snowshed.schemas.errors import Rejected
-from snowshed.schemas.propagation import COHORTS, CallContext, Criticality, use_context
+from snowshed.schemas.propagation import COHORTS, CallContext, use_context
 from snowshed.streams.lab.arrangements import Here, arrangement
 from snowshed.streams.lab.caller import Calls
 from snowshed.streams.lab.child import Child
@@ -28,17 +29,17 @@ class Load:
     Args:
         spec: what arrives.
         seed: of the arrivals.
-        calls: to the service that is asked.
+        calls: to the services that are asked, by name.
     """
 
-    def __init__(self, spec: LoadSpec, seed: int, calls: Calls) -> None:
+    def __init__(self, spec: LoadSpec, seed: int, calls: Mapping[str, Calls]) -> None:
         self._spec = spec
         self._seed = seed
         self._calls = calls
         self._start = 0.0
         self._due: Counter[int] = Counter()
-        self._ended: list[tuple[int, float, float, str]] = []
-        self._open: dict[asyncio.Task[None], tuple[int, float]] = {}
+        self._ended: list[tuple[int, float, float, str, str]] = []
+        self._open: dict[asyncio.Task[None], tuple[ClassSpec, float]] = {}
 
     async def run(self, start: float) -> None:
         """Send everything, from a moment on, and wait as long as one attempt may take for what is still open."""
@@ -51,17 +52,17 @@ class Load:
         """What was due, what has ended and how many attempts were sent since the last report."""
         due, self._due = self._due, Counter()
         ended, self._ended = self._ended, []
-        return {"due": due, "ended": ended, "attempts": self._calls.sent()}
+        return {"due": due, "ended": ended, "attempts": sum(calls.sent() for calls in self._calls.values())}
 
     def abandon(self) -> None:
         """Count what has not ended as open."""
         now = time.monotonic() - self._start
-        for task, (criticality, intended) in list(self._open.items()):
+        for task, (one, intended) in list(self._open.items()):
             task.cancel()
-            self._ended.append((criticality, intended, now, Outcome.OPEN.value))
+            self._ended.append((one.criticality, intended, now, Outcome.OPEN.value, one.callee))
 
     async def _send(self, one: ClassSpec) -> None:
-        name = f"{self._spec.caller} sends {one.criticality.name} {self._seed}"
+        name = f"{self._spec.caller} sends {one.criticality.name}{one.callee and f' to {one.callee}'} {self._seed}"
         random = Random(name)  # noqa: S311 - reproducible, not secret
         keys = zipf(self._spec.keys, self._spec.skew, Random(f"{name} keys"))  # noqa: S311 - likewise
         cohorts = Random(f"{name} cohorts")  # noqa: S311 - likewise
@@ -70,21 +71,21 @@ class Load:
             if wait > 0:
                 await asyncio.sleep(wait)
             self._due[one.criticality] += 1
-            request = self._request(one.criticality, cohorts.randrange(COHORTS), intended, next(keys))
+            request = self._request(one, cohorts.randrange(COHORTS), intended, next(keys))
             task = asyncio.get_running_loop().create_task(request)
-            self._open[task] = (one.criticality, intended)
+            self._open[task] = (one, intended)
             task.add_done_callback(self._open.pop)
 
-    async def _request(self, criticality: Criticality, cohort: int, intended: float, key: int) -> None:
-        context = CallContext(root_api=self._spec.operation, criticality=criticality, cohort=cohort)
-        with use_context(context):
-            outcome = await self._outcome(key)
+    async def _request(self, one: ClassSpec, cohort: int, intended: float, key: int) -> None:
+        root = one.callee or self._spec.operation
+        with use_context(CallContext(root_api=root, criticality=one.criticality, cohort=cohort)):
+            outcome = await self._outcome(self._calls[one.callee or self._spec.callee], key)
         ended = time.monotonic() - self._start
-        self._ended.append((criticality, intended, ended, outcome.value))
+        self._ended.append((one.criticality, intended, ended, outcome.value, one.callee))
 
-    async def _outcome(self, key: int) -> Outcome:
+    async def _outcome(self, calls: Calls, key: int) -> Outcome:
         try:
-            reply = await self._calls.call(self._spec.operation, key, self._spec.patience)
+            reply = await calls.call(self._spec.operation, key, self._spec.patience)
         except TimeoutError:
             return Outcome.TIMEOUT
         except Rejected:
@@ -99,7 +100,8 @@ async def apply_load(spec: LoadSpec, place: Place, child: Child) -> None:
     """Be the outside until everything was sent and has ended."""
     here = Here(service=spec.caller, slots=0, bootstrap=place.bootstrap, prefix=place.prefix, seed=place.seed)
     protection = arrangement(place.protect, here)
-    load = Load(spec, place.seed, Calls(spec.caller, spec.callee, place.ports[spec.callee], protection))
+    calls = {name: Calls(spec.caller, name, place.ports[name], protection) for name in sorted(spec.callees)}
+    load = Load(spec, place.seed, calls)
     reports = Reports(child, load.report)
     begin: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 

@@ -38,6 +38,8 @@ class Ended:
     """When it was due, in seconds from the start; it may have been sent later."""
     ended: float
     outcome: Outcome
+    callee: str = ""
+    """The service that it asked, where the load asks several."""
 
 
 @dataclass(frozen=True, slots=True)

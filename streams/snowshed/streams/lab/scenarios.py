@@ -177,6 +177,44 @@ _FOLLOWER_LAG = Scenario(
     ),
     trouble=(_BEGIN, _END),
 )
+_APIS = ("home", "search", "product", "basket", "checkout")
+_SHARED = Patience(timeout=0.5, attempts=3, backoff=0.05)
+
+
+def _api(name: str, *callees: str) -> ServiceSpec:
+    return ServiceSpec(
+        name=name,
+        slots=300,
+        service_time=0.002,
+        calls=tuple(Downstream(callee=callee, patience=_SHARED) for callee in callees),
+    )
+
+
+_SURGE = Scenario(
+    name="surge",
+    summary="one of five interfaces that share four services is asked five times as often for 20 s",
+    expected="off: all five go down with two of the shared services; both: near what an oracle would let in",
+    services=(
+        _api("home", "catalog", "currency"),
+        _api("search", "catalog"),
+        _api("product", "catalog", "currency", "cart"),
+        _api("basket", "cart", "shipping"),
+        _api("checkout", "cart", "catalog", "currency", "shipping"),
+        ServiceSpec(name="catalog", slots=4, service_time=0.04),
+        ServiceSpec(name="currency", slots=6, service_time=0.04),
+        ServiceSpec(name="cart", slots=3, service_time=0.04),
+        ServiceSpec(name="shipping", slots=3, service_time=0.04),
+    ),
+    load=LoadSpec(
+        callee="home",
+        rate=80.0,
+        seconds=_LENGTH,
+        patience=Patience(timeout=1.0, attempts=3, backoff=0.1),
+        classes=tuple(ClassSpec(criticality=Criticality.CRITICAL, share=0.2, callee=name) for name in _APIS),
+        surges=(Surge(start=_BEGIN, seconds=20.0, factor=5.0, callee="product"),),
+    ),
+    trouble=(_BEGIN, 35.0),
+)
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     {
@@ -187,6 +225,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             _PRIORITY_SPIKE,
             _CACHE_FLUSH,
             _CHAIN,
+            _SURGE,
             _PARTITION,
             _FOLLOWER_LAG,
             _CONTROL_PLANE_LOSS,

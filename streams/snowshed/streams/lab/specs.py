@@ -100,10 +100,12 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassSpec:
-    """A share of the load that is of one class."""
+    """A share of the load that is of one class and asks one service."""
 
     criticality: Criticality
     share: float
+    callee: str = ""
+    """The service that it asks; empty for the load's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,16 @@ class Surge:
     factor: float
     criticality: Criticality | None = None
     """The only class that grows; None for all."""
+    callee: str = ""
+    """The only service that is asked more; empty for all."""
+
+    def befalls(self, one: ClassSpec, at: float) -> bool:
+        """Whether a class grows by it at a moment."""
+        return (
+            self.start <= at < self.start + self.seconds
+            and self.criticality in (None, one.criticality)
+            and self.callee in ("", one.callee)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +153,14 @@ class LoadSpec:
         """Requests a second of a class at a moment."""
         rate = self.rate * one.share
         for surge in self.surges:
-            if surge.start <= at < surge.start + surge.seconds and surge.criticality in (None, one.criticality):
+            if surge.befalls(one, at):
                 rate *= surge.factor
         return rate
+
+    @property
+    def callees(self) -> frozenset[str]:
+        """The services that it asks."""
+        return frozenset(one.callee or self.callee for one in self.classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
