@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
+
+from tests.support.core_rig import wait_until
 
 from snowshed.producers.collectors import Reading, Reporter
 from snowshed.producers.collectors.host import host_node
@@ -58,6 +60,10 @@ class Judged:
             if isinstance(emission.record, Lag):
                 self.lags[emission.record.replica] = emission.record
         return held
+
+    def introduce(self, read: Callable[[], Reading]) -> None:
+        """Look at replica r1 until it is judged: a new one that is read late is not called unknown at once."""
+        wait_until(lambda: bool(self.take([read()])) and "r1" in self.lags, what="the replica is judged")
 
     def status(self, replica: str) -> LagStatus:
         """The newest status of a replica."""

@@ -189,8 +189,9 @@ class _Interrupt:
         self.left = place
 
     def __call__(self, frame: FrameType, event: str, _arg: object) -> None:
-        # What is raised in something that is being disposed of is swallowed by Python, the interrupt with it.
-        if event not in {"call", "c_return"} or frame.f_code.co_name in {"__del__", "<genexpr>"}:
+        # What is raised in something that is being disposed of is swallowed by Python, the interrupt with it; so is
+        # what is raised while the collector tells others that it runs.
+        if event not in {"call", "c_return"} or frame.f_code.co_name in {"__del__", "<genexpr>", "gc_callback"}:
             return
         self.left -= 1
         if self.left == 0:
