@@ -82,7 +82,7 @@ def test_the_interval_holds_the_truth_while_the_replicas_applier_is_stopped(pair
     with _collectors(pair.primary_url, pair.replica_url) as (source, replica, _):
         [last] = judged.take([_written(source)])
         wait_until(lambda: _shows(replica, last.version), what="the row is replicated")
-        judged.introduce(lambda: _seen(replica))
+        judged.introduce(lambda: [_seen(replica)])
         pair.pause_replay()
         try:
             begun = time.time()
@@ -108,7 +108,7 @@ def test_a_replica_that_receives_nothing_is_as_old_as_it_is(pair: SqlPair) -> No
     with _collectors(pair.primary_url, pair.replica_url) as (source, replica, _):
         [last] = judged.take([_written(source)])
         wait_until(lambda: _shows(replica, last.version), what="the row is replicated")
-        judged.introduce(lambda: _seen(replica))
+        judged.introduce(lambda: [_seen(replica)])
         pair.cut_off()
         try:
             begun = time.time()

@@ -67,7 +67,7 @@ def test_the_interval_holds_the_truth_while_the_replicas_link_is_down(redis_pair
     with _collectors(redis_pair.source_url, redis_pair.replica_url) as (source, replica):
         [last] = judged.take([_written(source)])
         wait_until(lambda: _shows(replica, last.version), what="the key is replicated")
-        judged.introduce(lambda: _seen(replica))
+        judged.introduce(lambda: [_seen(replica)])
         redis_pair.unlink()
         try:
             begun = time.time()

@@ -61,9 +61,9 @@ class Judged:
                 self.lags[emission.record.replica] = emission.record
         return held
 
-    def introduce(self, read: Callable[[], Reading]) -> None:
+    def introduce(self, read: Callable[[], Iterable[Reading]]) -> None:
         """Look at replica r1 until it is judged: a new one that is read late is not called unknown at once."""
-        wait_until(lambda: bool(self.take([read()])) and "r1" in self.lags, what="the replica is judged")
+        wait_until(lambda: bool(self.take(read())) and "r1" in self.lags, what="the replica is judged")
 
     def status(self, replica: str) -> LagStatus:
         """The newest status of a replica."""
