@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tests.benchmarks.lab_runs import attempts_at, back, figure, first_decision, play, success
+from tests.benchmarks.lab_runs import attempts_at, back, figure, first_finding, play, success
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.stage import Stage
 
@@ -42,7 +42,7 @@ def _storms(storms: Mapping[str, Sequence[Played]]) -> Iterator[Figure]:
         yield figure("… p99 of what was answered", "s", runs, lambda one: one.verdict().p99)
         yield figure("… attempts a request at the server from the trouble on", "", runs, attempts_at("server"))
         if protect in ("central", "both"):
-            yield figure("… first decision after the trouble's beginning", "s", runs, first_decision, "≤ 2")
+            yield figure("… first finding or decision after the trouble's beginning", "s", runs, first_finding, "≤ 2")
 
 
 def _losses(lossy: Sequence[Played], whole: Sequence[Played]) -> Iterator[Figure]:

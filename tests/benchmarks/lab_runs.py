@@ -12,7 +12,7 @@ from tests.benchmarks.stage import Stage
 from snowshed.streams.lab import SCENARIOS, Kafka, Played
 from snowshed.streams.lab.session import Session
 
-__all__ = ["attempts_at", "back", "figure", "first_decision", "play", "success"]
+__all__ = ["attempts_at", "back", "figure", "first_finding", "play", "success"]
 
 _QUICK = 0.15
 
@@ -60,7 +60,7 @@ def attempts_at(service: str) -> Callable[[Played], float]:
     return measured
 
 
-def first_decision(played: Played) -> float:
+def first_finding(played: Played) -> float:
     """Seconds from the trouble's beginning to what Snowshed first found or decided; NaN for nothing."""
     begin = played.scenario.trouble[0]
     return next((note.at - begin for note in played.notes if note.decided and note.at >= begin), nan)
