@@ -35,7 +35,11 @@ def contained(board: Board, throttle: Throttle, policy: Policy) -> Iterator[Sett
     )
     if throttle.p_reject > 0.0:
         yield _breaker(throttle)
-    if throttle.cuts:
+    if not throttle.cuts:
+        return
+    if throttle.inlets and throttle.programme is None:
+        yield from _at_the_inlets(throttle, reason)
+    if not throttle.inlets or throttle.multiplier < 1.0:
         yield _rate(throttle, reason)
 
 
@@ -64,6 +68,23 @@ def _rate(throttle: Throttle, reason: str) -> Setting:
         absolute_cap=cap,
         per_instance_fallback=cap / max(throttle.reporters, 1.0),
     )
+
+
+def _at_the_inlets(throttle: Throttle, reason: str) -> Iterator[Setting]:
+    share = throttle.inlets_share
+    for one in throttle.inlets:
+        cap = share * one.usual
+        yield Setting(
+            scope=one.service,
+            scope_kind=ScopeKind.SERVICE,
+            kind=DecisionKind.RATE,
+            rule="cut-surge/1",
+            reason=f"{reason} by a surge of {one.service}, which is let {share:.0%} of its usual {one.usual:.0f} "
+            "requests a second",
+            rate_multiplier=share,
+            absolute_cap=cap,
+            per_instance_fallback=cap / max(one.reporters, 1.0),
+        )
 
 
 def _portion(throttle: Throttle) -> str:

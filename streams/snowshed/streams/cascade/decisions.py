@@ -46,7 +46,7 @@ class Sorted(NamedTuple):
     opening: Mapping[str, Finding]
     """Those that are worth an incident, by its state key."""
     wanted: Mapping[str, Wanted]
-    """One setting an actuator, by its key: where several findings ask for one, the first of the rules' order."""
+    """One setting an actuator, by its key: of several rates the lowest, else that of the first in the rules' order."""
 
 
 def sorted_out(findings: Iterable[Finding]) -> Sorted:
@@ -57,7 +57,9 @@ def sorted_out(findings: Iterable[Finding]) -> Sorted:
         if finding.opens:
             opening[finding.key] = finding
         for setting in finding.settings:
-            wanted.setdefault(setting.key, (setting, finding))
+            held = wanted.setdefault(setting.key, (setting, finding))
+            if _or(setting.absolute_cap, inf) < _or(held[0].absolute_cap, inf):
+                wanted[setting.key] = (setting, finding)
     return Sorted(opening, {key: wanted[key] for key in sorted(wanted)})
 
 

@@ -35,7 +35,7 @@ from snowshed.streams.cascade.rules.overload import situation
 from snowshed.streams.cascade.rules.write_throttle import throttles
 from snowshed.streams.cascade.sight import Sight, aged
 from snowshed.streams.cascade.states import dumped, loaded
-from snowshed.streams.cascade.throttle import loosened, steer
+from snowshed.streams.cascade.steering import loosened, steer
 from snowshed.streams.consistency import Stance, WriteThrottle
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.policy import Policy
@@ -162,8 +162,9 @@ class _Judgement:
         hold = self._policy.overload.hold
         bad = {callee for callee, edges in board.callees.items() if any(edge.overloaded.lasts(hold) for edge in edges)}
         for callee in sorted({*bad, *held}):
-            seen = situation(board, callee, self._policy, self._batch.now)
             before = held.get(callee)
+            known = before.inlets if before is not None else ()
+            seen = situation(board, callee, self._policy, self._batch.now, known)
             throttle = steer(before, seen, self._batch.now, self._policy.overload, self._policy.control)
             if board.is_blind(callee):
                 throttle = loosened(before, throttle)

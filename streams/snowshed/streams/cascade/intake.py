@@ -23,6 +23,9 @@ from snowshed.streams.stability.season import Season
 
 __all__ = ["adopt", "forget", "take"]
 
+_CURRENT = 0.9
+"""Share of a window's length for which it stands for the present: a little less than until the next one ends."""
+
 
 def take(current: dict[str, DomainState], observations: Iterable[Observation], number: int, policy: Policy) -> None:
     """Put observations into `current`; edges seen by a detector that was late are left out, their moment has passed."""
@@ -45,7 +48,8 @@ def take(current: dict[str, DomainState], observations: Iterable[Observation], n
                 _miss(current, left_out(record), record.domain, place, policy)
             case EdgeObservations() as record:
                 _miss(current, lost(record), record.domain, place, policy)
-                _stand(current, _watch(current, record, place, policy), alarmed, policy)
+                callees = _watch(current, record, place, policy)
+                _stand(current, callees, record.observed_at, alarmed, policy)
             case _:
                 pass
 
@@ -83,14 +87,11 @@ def adopt(current: dict[str, DomainState]) -> None:
             current[new.key] = new
 
 
-def _watch(
-    current: dict[str, DomainState], record: EdgeObservations, place: Place, policy: Policy
-) -> dict[str, list[EdgeView]]:
-    """Put the windows of an observation into `current`; the edges that they are of, by callee, in their order."""
+def _watch(current: dict[str, DomainState], record: EdgeObservations, place: Place, policy: Policy) -> Iterable[str]:
+    """Put the windows of an observation into `current`; the callees that they are of, in their order."""
     reported = Reported(record.domain, record.observed_at, place)
     rows, windows, usual = reached(record)
     callers, callees = [window.caller for window in windows], [window.callee for window in windows]
-    seen: dict[str, list[EdgeView]] = {}
     for run in _runs(callers, callees):
         groups = list(_groups(current, callers, callees, run))
         held = [edge for group in groups for edge in group.held]
@@ -105,8 +106,7 @@ def _watch(
             else:
                 new = inbound(group.callee, part, _inbound(current, group.callee))
             current[new.key] = new
-            seen.setdefault(group.callee, []).extend(part)
-    return seen
+    return dict.fromkeys(callees)
 
 
 def _runs(callers: Sequence[str], callees: Sequence[str]) -> Iterator[slice]:
@@ -146,6 +146,19 @@ def _groups(
             yield _Group(callee, rows, [edges.get(caller) for caller in callers[rows]], None)
 
 
+def _present(current: Mapping[str, DomainState], callee: str, now: float) -> Sequence[EdgeView]:
+    """The edges into a callee by the windows that speak of this moment, those that end now first.
+
+    Reporters that see something wrong close theirs earlier than others, and each then stands for what an edge does
+    until its next one may end.
+    """
+    found = _inbound(current, callee)
+    if found is None or found.oldest >= now:
+        return () if found is None else found.edges
+    lasting = [edge for edge in found.edges if now - edge.observed_at < _CURRENT * edge.window.span]
+    return sorted(lasting, key=lambda edge: edge.observed_at < now)
+
+
 def _inbound(current: Mapping[str, DomainState], callee: str) -> Inbound | None:
     found = current.get(f"inbound/{callee}")
     return found if isinstance(found, Inbound) else None
@@ -174,14 +187,15 @@ def _miss(
 
 
 def _stand(
-    current: dict[str, DomainState], seen: dict[str, list[EdgeView]], alarmed: Container[str], policy: Policy
+    current: dict[str, DomainState], callees: Iterable[str], now: float, alarmed: Container[str], policy: Policy
 ) -> None:
     def caller(name: str) -> Standing | None:
         found = current.get(f"service/{name}")
         return found if isinstance(found, Standing) else None
 
     new: dict[str, DomainState] = {}
-    for service, edges in seen.items():
+    for service in callees:
+        edges = _present(current, service, now)
         found, known = current.get(f"service/{service}"), current.get(f"season/{service}")
         held, season = found if isinstance(found, Standing) else None, known if isinstance(known, Season) else None
         sight = current.get(f"sight/{service}")

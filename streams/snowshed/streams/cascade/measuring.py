@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import isnan, nan
 from operator import add
 
 from snowshed.streams.cascade.views import EdgeView
+from snowshed.streams.edges.window import EdgeWindow
 from snowshed.streams.stability.measured import Measured
 
 __all__ = ["joined", "measured"]
 
+_SPAN = EdgeWindow._fields.index("span")
+_COUNTS = slice(EdgeWindow._fields.index("first"), EdgeWindow._fields.index("timeout") + 1)
+_DONE = EdgeWindow._fields.index("completions")
+"""After which stand the cache's hits, which are counts as well."""
+
 
 def measured(edges: Sequence[EdgeView]) -> Measured:
-    """The newest windows of all edges into a service as one."""
+    """The newest windows of all edges into a service as one, as long as the longest of them."""
     # In the order of `EdgeWindow`: to look each up by its name takes as long as all that is done with them.
-    columns = zip(*[edge.window for edge in edges], strict=True)
-    _, _, span, _, first, attempts, ok, local, downstream, rejected, timeout, _, delay, _, _, _, p99, done, hits = (
-        columns
-    )
+    columns = list(zip(*[edge.window for edge in edges], strict=True))
+    spans, span = columns[_SPAN], max(columns[_SPAN])
+    if min(spans) < span:
+        columns[_COUNTS] = _stretched(columns[_COUNTS], spans, span)
+        columns[_DONE:] = _stretched(columns[_DONE:], spans, span)
+    _, _, _, _, first, attempts, ok, local, downstream, rejected, timeout, _, delay, _, _, _, p99, done, hits = columns
     known = not all(map(isnan, done))
     return Measured(
         at=edges[0].observed_at,
-        span=max(span),
+        span=span,
         first=sum(first),
         attempts=sum(attempts),
         ok=sum(ok),
@@ -36,6 +44,13 @@ def measured(edges: Sequence[EdgeView]) -> Measured:
         queue_delay=max([one for one in delay if not isnan(one)], default=nan),
         hits=_hits(hits),
     )
+
+
+def _stretched(
+    columns: Sequence[tuple[float, ...]], spans: Sequence[float], span: float
+) -> Iterator[tuple[float, ...]]:
+    """Counts over one span: a reporter that sees something wrong closes its windows earlier than others do."""
+    return (tuple([count * span / own for count, own in zip(column, spans, strict=True)]) for column in columns)
 
 
 def _hits(column: Sequence[float]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import nan
 
+from snowshed.streams.cascade.inlets import Inlet
 from snowshed.streams.stability.course import Effect
 
 __all__ = ["Situation"]
@@ -59,3 +60,9 @@ class Situation:
     """Seconds after which a call is to be given up; None for a callee that goes on with what nobody waits for."""
     cold: bool = False
     """Whether a cache in front of it misses more than usual."""
+    admitted: float = nan
+    """Attempts a second that were not refused."""
+    inlets: tuple[Inlet, ...] = ()
+    """Where the surge comes in that it cannot bear, or could not when the trouble began."""
+    demand: tuple[float, ...] = ()
+    """First attempts a second that each of them is asked."""

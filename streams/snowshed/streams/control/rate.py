@@ -5,7 +5,8 @@ delay q/q*). While the signal falls by itself the rate stands still: what is que
 Up, once all signals are clear: r ← r·clamp(1 + a·|r′/r − 1|, 1.01, 1¼), where r′ is the last rate that showed a queue:
 fast while it is far, by a hundredth beside it, and faster again beyond, for then it holds no longer (as in CUBIC,
 RFC 9438). Between bad and clear nothing moves. A step is never below ½ nor above 1¼. r ends at `headroom`, a little
-above the usual rate; a cut begins at the usual rate at most.
+above the usual rate, and a cut begins at the usual rate at most; a surge alone that is cut where it comes in begins at
+all of it, and is let as much as goes without a queue.
 """
 
 from __future__ import annotations
@@ -38,16 +39,16 @@ def raised(held: float, knee: float, policy: OverloadPolicy) -> float:
     return min(max(1.0 + policy.approach * distance, policy.rise), policy.largest_rise)
 
 
-def cut(held: float, step: float, floor: float, rise: float, *, cold: bool = False) -> float:
-    """The admitted share of the usual rate after a step down from the usual rate at most, and never below `floor`.
+def cut(held: float, step: float, floor: float, rise: float, *, most: float = 1.0, cold: bool = False) -> float:
+    """The admitted share of the usual rate after a step down from `most` at most, and never below `floor`.
 
     A rate that is below it rises by degrees. Behind a cold cache it is at the floor at once, even above the usual rate:
     more comes in than ever, and it must, or the cache never fills again.
     """
-    begun = min(held, 1.0)
+    begun = min(held, most)
     if cold:
         return max(begun * step, floor)
-    return min(begun * rise, floor, 1.0) if begun < floor else max(begun * step, floor)
+    return min(begun * rise, floor, most) if begun < floor else max(begun * step, floor)
 
 
 def lowest(

@@ -208,12 +208,12 @@ _SURGE = Scenario(
     load=LoadSpec(
         callee="home",
         rate=80.0,
-        seconds=_LENGTH,
+        seconds=70.0,
         patience=Patience(timeout=1.0, attempts=3, backoff=0.1),
         classes=tuple(ClassSpec(criticality=Criticality.CRITICAL, share=0.2, callee=name) for name in _APIS),
-        surges=(Surge(start=_BEGIN, seconds=20.0, factor=5.0, callee="product"),),
+        surges=(Surge(start=25.0, seconds=20.0, factor=5.0, callee="product"),),
     ),
-    trouble=(_BEGIN, 35.0),
+    trouble=(25.0, 45.0),
 )
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(

@@ -10,7 +10,8 @@ from tests.unit.streams.cascade.domain_script import QUEUEING, Domain, edges
 
 from snowshed.schemas.records import DecisionKind, Incident, IncidentKind
 from snowshed.streams.cascade.situation import Situation
-from snowshed.streams.cascade.throttle import Throttle, steer
+from snowshed.streams.cascade.steering import steer
+from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.policy import OverloadPolicy, Policy, ServicePolicy
 from snowshed.streams.stability.course import Effect
 

@@ -8,9 +8,10 @@ it waits for another bad one, with a short queue of its own, is a victim: its in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from math import inf, isnan, nan, sqrt
-from operator import add, attrgetter
+from operator import attrgetter
 
 from snowshed.schemas.records import Cause, IncidentKind
 from snowshed.streams.cascade.board import Board
@@ -20,6 +21,7 @@ from snowshed.streams.cascade.containment import contained
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.gathering import is_thin
 from snowshed.streams.cascade.harm import harmed
+from snowshed.streams.cascade.inlets import Fleet, Inlet, accountable, asked, inlets
 from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rows import columns
@@ -45,8 +47,16 @@ _SHOWN = 3
 _excess = attrgetter("excess")
 
 
-def situation(board: Board, callee: str, policy: Policy, now: float) -> Situation:
-    """What the edges into a callee show now, put together."""
+def situation(board: Board, callee: str, policy: Policy, now: float, known: tuple[Inlet, ...] = ()) -> Situation:
+    """What the edges into a callee show now, put together.
+
+    Args:
+        board: everything there is.
+        callee: the service.
+        policy: the thresholds.
+        now: time of the step.
+        known: the inlets of the surge that its trouble began with, where it did.
+    """
     made_of = (
         policy,
         board.callees.get(callee),
@@ -55,7 +65,21 @@ def situation(board: Board, callee: str, policy: Policy, now: float) -> Situatio
         board.is_open(IncidentKind.OVERLOAD, callee),
         *[_trigger(board, domain, callee) for domain in board.cascades],
     )
-    return board.memory.recalled("situation", callee, made_of, now, lambda: _situation(board, callee, policy, now))
+    found = board.memory.recalled("situation", callee, made_of, now, lambda: _situation(board, callee, policy, now))
+    return _surged(board, found, known, policy)
+
+
+def _surged(board: Board, found: Situation, known: tuple[Inlet, ...], policy: Policy) -> Situation:
+    """The situation with the inlets of the surge that presses the callee, and what these are asked now."""
+    if not known and found.overloaded and found.usual_known:
+        above = inlets(Fleet(board.callees, board.services), found.callee, policy)
+        comes = asked(board.callees.get(found.callee, ()))
+        known = accountable(above, _demand(board, above), found.usual_rate, comes)
+    return replace(found, inlets=known, demand=_demand(board, known)) if known else found
+
+
+def _demand(board: Board, known: Sequence[Inlet]) -> tuple[float, ...]:
+    return tuple(asked(board.callees.get(one.service, ())) for one in known)
 
 
 def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting[Situation]:
@@ -68,9 +92,15 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
     ]
     busy = [edge for edge in edges if not is_thin(edge.judged, limits)]
     column = columns([edge.window for edge in edges])
-    first, attempts, rejected = sum(column["first"]), sum(column["attempts"]), sum(column["rejected"])
-    ok, completions = sum(column["ok"]), sum(column["completions"])
-    errors = sum(map(add, column["error_local"], column["error_downstream"]))
+
+    def per_second(name: str) -> float:
+        # Counts of windows that are not equally long say nothing beside each other.
+        return sum([count / span for count, span in zip(column[name], column["span"], strict=True)])
+
+    first, attempts, rejected, ok = map(per_second, ("first", "attempts", "rejected", "ok"))
+    completions = per_second("completions")
+    errors = per_second("error_local") + per_second("error_downstream")
+    admitted = attempts - rejected
     delays = [delay for delay in column["queue_delay_mean"] if not isnan(delay)]
     domain = edges[0].domain if edges else policy.domain_of(callee)
     waits = culprits(board, callee, policy)
@@ -87,18 +117,19 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
         reject_ratio=rejected / attempts if attempts else 0.0,
         usual_rate=usual_rate,
         usual_known=all(not isnan(edge.baseline.first_rate) for edge in edges),
-        offered=sum(edge.window.attempts / edge.window.span for edge in edges),
+        offered=attempts,
+        admitted=admitted,
         reporters=sum(column["reporters"]),
         observed_at=max((edge.observed_at for edge in edges), default=now),
         may_cut=not policy.protects(callee) and not waits and _harms(board, callee, bad, policy),
         pressed=_pressed(edges, max(usual_rate, standing.peak) if standing else usual_rate, policy),
         queue_delay=max(delays, default=nan),
-        ok_share=ok / max(attempts - rejected, 1.0),
-        timed_out=sum(column["timeout"]) / max(attempts - rejected, 1.0),
+        ok_share=ok / max(admitted, 1.0),
+        timed_out=per_second("timeout") / max(admitted, 1.0),
         goodput=_portion(ok, first),
         amplification=attempts / first if first else 1.0,
         useful=_portion(ok, completions),
-        balance=(attempts - rejected - errors) / completions if completions > 0.0 else 1.0,
+        balance=(admitted - errors) / completions if completions > 0.0 else 1.0,
         trigger=trigger,
         arrives=not any(edge.name == trigger and edge.cut.windows for edge in edges),
         metastable=judgement.verdict is Verdict.METASTABLE and not waits,
@@ -138,7 +169,7 @@ def _holds_up(edge: EdgeView, policy: Policy) -> bool:
 
 def _pressed(edges: list[EdgeView], bearable: float, policy: Policy) -> bool:
     """Whether first attempts, refused ones included, exceed what can be borne by more than their noise."""
-    offered = sum(edge.window.first / edge.window.span for edge in edges)
+    offered = asked(edges)
     return offered > bearable * (1.0 + policy.retry.flat) + _NOISE * sqrt(offered)
 
 

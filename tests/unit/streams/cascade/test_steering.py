@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snowshed.streams.cascade.situation import Situation
-from snowshed.streams.cascade.throttle import Throttle, steer
+from snowshed.streams.cascade.steering import steer
+from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.policy import OverloadPolicy
 
 CALM = Situation(

@@ -1,0 +1,223 @@
+"""A surge is cut where it comes in, and not where it hurts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.streams.cascade.domain_script import QUEUEING, Domain, edges
+
+from snowshed.schemas.records import Decision, DecisionKind
+from snowshed.streams.cascade.inlets import Inlet, accountable, fitting, sufficient, surpassed
+from snowshed.streams.cascade.situation import Situation
+from snowshed.streams.cascade.standing import Standing
+from snowshed.streams.cascade.steering import steer
+from snowshed.streams.cascade.throttle import Throttle
+from snowshed.streams.policy import OverloadPolicy, Policy, ServicePolicy
+
+_PRODUCT = Inlet(service="product", usual=20.0, caused=20.0)
+_SURGE = Situation(
+    callee="cart",
+    domain="default",
+    overloaded=True,
+    clear=False,
+    excess=3.0,
+    reject_ratio=0.0,
+    usual_rate=50.0,
+    reporters=3.0,
+    observed_at=0.0,
+    may_cut=True,
+    pressed=True,
+    queue_delay=0.3,
+    admitted=80.0,
+    capacity=70.0,
+    inlets=(_PRODUCT,),
+    demand=(100.0,),
+)
+_CLEAR = replace(_SURGE, overloaded=False, clear=True, excess=0.2, queue_delay=0.001, pressed=False)
+_Row = dict[str, object]
+_USUAL: Mapping[str, object] = {}
+
+
+def steered(*script: Situation) -> Throttle:
+    held: Throttle | None = None
+    for second, situation in enumerate(script):
+        held = steer(held, replace(situation, observed_at=float(second)), float(second), OverloadPolicy())
+    assert held is not None
+    return held
+
+
+def row(caller: str, callee: str, rate: float, more: Mapping[str, object] = _USUAL, *, usual: float = 20.0) -> _Row:
+    counts = dict.fromkeys(("first", "attempts", "ok", "completions"), rate)
+    return {"caller": caller, "callee": callee, **counts, "base_first_rate": usual, **more}
+
+
+def fleet(product: float, **bad: object) -> list[_Row]:
+    """Three interfaces that call the cart, which bears 70 calls a second."""
+    asked = 40.0 + product
+    hurt: _Row = {**QUEUEING, "ok": 10.0, "completions": 20.0, **bad} if asked > 70.0 else {}
+    return [
+        row("client", "basket", 20.0),
+        row("client", "checkout", 20.0),
+        row("client", "product", product),
+        row("basket", "cart", 20.0, hurt),
+        row("checkout", "cart", 20.0, hurt),
+        row("product", "cart", product, hurt),
+    ]
+
+
+def decided(domain: Domain, kind: DecisionKind = DecisionKind.RATE) -> dict[str, Decision]:
+    return {one.scope: one for _, one in domain.decisions(kind) if one.active}
+
+
+def surged(policy: Policy | None = None, **bad: object) -> Domain:
+    domain = Domain(policy, round_trip=True)
+    for at in range(25):
+        domain.step(at, edges(at, *fleet(20.0)))
+    for at in range(25, 32):
+        domain.step(at, edges(at, *fleet(100.0, **bad)))
+    return domain
+
+
+def test_the_interface_that_surges_is_cut_and_the_others_and_what_they_share_are_not() -> None:
+    rates = decided(surged())
+    assert set(rates) == {"product"}
+    product = rates["product"]
+    assert product.rate_multiplier is not None
+    assert product.absolute_cap is not None
+    assert product.rate_multiplier >= 1.0, "nobody is let less than usual for the surge alone"
+    assert product.absolute_cap == pytest.approx(product.rate_multiplier * 20.0, rel=0.01)
+    assert product.per_instance_fallback == pytest.approx(product.absolute_cap / 2.0)
+    assert "surge of product" in product.reason
+
+
+def test_an_inlet_that_is_protected_is_spared_and_the_callee_is_cut_itself() -> None:
+    rates = decided(surged(Policy(services={"product": ServicePolicy(protected=True)})))
+    assert set(rates) == {"cart"}
+
+
+def test_a_callee_that_has_lost_its_capacity_is_cut_itself_as_well() -> None:
+    domain = surged(ok=2.0, completions=2.0)
+    for at in range(32, 50):
+        domain.step(at, edges(at, *fleet(100.0, ok=2.0, completions=2.0)))
+    assert "cart" in decided(domain)
+
+
+def test_of_two_callees_that_ask_for_a_rate_the_lower_one_counts() -> None:
+    domain = Domain()
+    both = [row("product", "album", 20.0), row("basket", "album", 20.0)]
+    for at in range(25):
+        domain.step(at, edges(at, *fleet(20.0), *both))
+    queued: _Row = {**QUEUEING, "completions": 45.0}
+    hurt = [row("product", "album", 100.0, queued), row("basket", "album", 20.0, queued)]
+    for at in range(25, 40):
+        domain.step(at, edges(at, *fleet(100.0), *hurt))
+    throttles = {one.callee: one for one in domain.state.values() if isinstance(one, Throttle) and one.inlets}
+    assert set(throttles) == {"cart", "album"}
+    lowest = min(one.inlets_share for one in throttles.values())
+    assert decided(domain)["product"].rate_multiplier == pytest.approx(lowest)
+
+
+def test_a_surge_is_followed_up_to_where_it_comes_in() -> None:
+    domain = Domain()
+
+    def step(at: int, rate: float, hurt: Mapping[str, object] = _USUAL) -> None:
+        up = [row("client", "front", rate), row("front", "middle", 2.0 * rate, usual=40.0)]
+        down = [row("middle", "leaf", 2.0 * rate, hurt, usual=40.0), row("other", "leaf", 40.0, hurt, usual=40.0)]
+        domain.step(at, edges(at, *up, *down))
+
+    for at in range(25):
+        step(at, 20.0)
+    for at in range(25, 32):
+        step(at, 100.0, {**QUEUEING, "completions": 50.0})
+    (throttle,) = [one for one in domain.state.values() if isinstance(one, Throttle) and one.callee == "leaf"]
+    (front,) = throttle.inlets
+    assert (front.service, front.reporters) == ("front", 2.0)
+    assert (front.usual, front.caused) == pytest.approx((20.0, 40.0), rel=0.01)
+    assert set(decided(domain)) == {"front"}
+
+
+def test_services_that_call_each_other_in_a_circle_do_not_lead_up_for_ever() -> None:
+    domain = Domain()
+    for at in range(32):
+        rate, hurt = (20.0, _USUAL) if at < 25 else (100.0, QUEUEING)
+        circle = [row("one", "other", rate, hurt), row("other", "one", rate, hurt)]
+        domain.step(at, edges(at, *circle, row("client", "one", rate, hurt)))
+    assert domain.decisions(DecisionKind.DEGRADE)
+
+
+def test_an_interface_grown_by_chance_is_no_inlet() -> None:
+    other = Inlet("home", 20.0, 20.0)
+    assert accountable((other, _PRODUCT), (21.0, 100.0), 60.0, 140.0) == (_PRODUCT,)
+    assert accountable((_PRODUCT,), (30.0,), 60.0, 140.0) == (), "most of it comes from elsewhere"
+    assert accountable((_PRODUCT,), (21.0,), 60.0, 61.0) == (), "so little is no surge"
+    assert accountable((_PRODUCT,), (100.0,), 60.0, 60.0) == (_PRODUCT,), "it is refused on its way"
+
+
+@given(multiplier=st.floats(1.0, 5.0), usual=st.floats(1.0, 1e4), shares=st.lists(st.floats(0.01, 0.5), min_size=1))
+def test_what_the_inlets_are_let_is_what_the_callee_can_bear(
+    multiplier: float, usual: float, shares: list[float]
+) -> None:
+    found = tuple(Inlet(str(number), 10.0, share * usual) for number, share in enumerate(shares))
+    share = fitting(found, multiplier, usual)
+    brought = usual + sum((share - 1.0) * one.caused for one in found)
+    assert brought == pytest.approx(multiplier * usual)
+    assert sufficient(found, [share * one.usual for one in found], usual) == pytest.approx(multiplier)
+    assert not surpassed(found, [share * one.usual for one in found], share)
+
+
+def test_a_surge_is_let_what_the_callee_does_beyond_the_usual_and_never_less_than_that() -> None:
+    cut = steered(*[_SURGE] * 4)
+    assert cut.knee == pytest.approx(80.0 / 50.0), "what it took on with a queue"
+    assert 1.0 <= cut.multiplier < cut.knee
+    assert cut.inlets_share == pytest.approx(1.0 + (cut.multiplier - 1.0) * 2.5)
+    assert steered(*[_SURGE] * 12).multiplier >= 1.0
+    lost = replace(_SURGE, capacity=10.0, ok_share=0.1, useful=0.1)
+    assert steered(*[lost] * 12).multiplier < 1.0, "it cannot even bear the usual"
+
+
+def test_the_rate_rises_to_what_showed_a_queue_and_slowly_beyond() -> None:
+    rising = [steered(*[_SURGE] * 4, *[_CLEAR] * seconds).multiplier for seconds in range(12)]
+    assert rising == sorted(rising)
+    assert rising[4] > 0.9 * 1.6
+    assert rising[-1] < 1.2 * 1.6
+
+
+def test_a_callee_that_refuses_lets_the_surge_be_refused_before_it() -> None:
+    waiting = replace(_CLEAR, reject_ratio=0.3, queue_delay=0.03, clear=False, excess=0.7)
+    before = steered(*[_SURGE] * 4, *[_CLEAR] * 4)
+    assert steered(*[_SURGE] * 4, *[_CLEAR] * 4, waiting).multiplier < before.multiplier
+    idle = replace(waiting, queue_delay=0.001)
+    assert steered(*[_SURGE] * 4, *[_CLEAR] * 4, idle).multiplier == before.multiplier, "its own brake lets go slowly"
+
+
+def test_the_level_is_held_while_the_inlets_are_asked_for_more_than_they_are_let() -> None:
+    refusing = replace(_CLEAR, reject_ratio=0.3)
+    held = steered(*[_SURGE] * 4, *[refusing] * 60)
+    assert (held.level, held.inlets) == (2, (_PRODUCT,))
+    over = replace(_CLEAR, demand=(20.0,))
+    calmed = steered(*[_SURGE] * 4, *[refusing] * 4, *[over] * 30)
+    assert (calmed.level, calmed.inlets, calmed.multiplier) == (1, (), 1.0)
+
+
+def test_windows_of_different_lengths_are_put_together_by_their_rates() -> None:
+    """A reporter that sees something wrong closes its windows after a quarter of a second, and others go on."""
+    domain = Domain()
+    for second in range(12):
+        domain.step(second, edges(second, row("basket", "cart", 20.0), row("product", "cart", 20.0)))
+    product = {"first": 5.0, "attempts": 5.0, "ok": 5.0, "completions": 5.0, "span": 0.25}
+    seen: list[float] = []
+    for number in range(1, 17):
+        at = 11.0 + number / 4
+        rows = [row("product", "cart", 0.0) | product]
+        if number % 4 == 0:
+            rows.append(row("basket", "cart", 20.0))
+        domain.step(at, edges(at, *rows))
+        standing = domain.state["service/cart"]
+        assert isinstance(standing, Standing)
+        seen.append(standing.throughput)
+    assert seen == pytest.approx([40.0] * len(seen))
+    assert domain.all(Decision) == []
