@@ -83,7 +83,7 @@ def _at_the_inlets(throttle: Throttle, reason: str) -> Iterator[Setting]:
             "requests a second",
             rate_multiplier=share,
             absolute_cap=cap,
-            per_instance_fallback=cap / max(one.reporters, 1.0),
+            per_instance_fallback=cap / max(one.enforcers, 1.0),
         )
 
 

@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, sqrt
 
+from snowshed.schemas.records import Liveness
 from snowshed.streams.cascade.calls import Edges
 from snowshed.streams.cascade.standing import Standing
-from snowshed.streams.cascade.views import EdgeView
+from snowshed.streams.cascade.views import EdgeView, NodeView
 from snowshed.streams.policy import Policy
 
-__all__ = ["Fleet", "Inlet", "accountable", "asked", "fitting", "inlets", "sufficient", "surpassed"]
+__all__ = ["Fleet", "Inlet", "accountable", "asked", "enforcers", "fitting", "inlets", "sufficient", "surpassed"]
 
+_RUNNING = frozenset({Liveness.ALIVE, Liveness.SUSPECT})
 _EXPLAINED = 0.5
 """Share of what a callee is asked beyond the usual from which on the inlets account for it."""
 _NOTABLE = 0.1
@@ -36,8 +38,8 @@ class Inlet:
     """Requests a second that it usually gets."""
     caused: float
     """How many of the callee's calls a second these usually cause."""
-    reporters: float = 1.0
-    """Processes that call it."""
+    enforcers: float = 1.0
+    """Processes that each take their part of its rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,18 @@ class Fleet:
     callees: Mapping[str, Edges]
     """Edges by callee."""
     services: Mapping[str, Standing]
+    crews: Mapping[str, Sequence[NodeView]]
+    """Nodes by service."""
+
+
+def enforcers(fleet: Fleet, service: str) -> float:
+    """By how many processes a rate of a service is to be divided: those that call it, or its own where they are fewer.
+
+    Guards of both kinds take their part. Divided by the greater number, the fewer ones would let in too little.
+    """
+    callers = sum(edge.window.reporters for edge in fleet.callees.get(service, ()))
+    own = float(sum(one.health.status in _RUNNING for one in fleet.crews.get(service, ())))
+    return min(callers, own) if own else callers
 
 
 def inlets(fleet: Fleet, callee: str, policy: Policy) -> tuple[Inlet, ...]:
@@ -59,7 +73,7 @@ def inlets(fleet: Fleet, callee: str, policy: Policy) -> tuple[Inlet, ...]:
             service=name,
             usual=fleet.services[name].demand.location,
             caused=caused[name],
-            reporters=sum(edge.window.reporters for edge in fleet.callees[name]),
+            enforcers=enforcers(fleet, name),
         )
         for name in sorted(caused)
     )
@@ -118,7 +132,7 @@ def _caused(fleet: Fleet, service: str, known: dict[str, Mapping[str, float]]) -
         caller = fleet.services.get(name)
         if caller is None or not caller.surging.since or name == service:
             continue
-        above = _caused(fleet, name, known) if len(known) < _FARTHEST else {}
+        above = _caused(fleet, name, known) if len(known) < _FARTHEST else known[service]
         share = edge.baseline.first_rate / caller.demand.location
         for inlet, calls in (above or {name: caller.demand.location}).items():
             found[inlet] = found.get(inlet, 0.0) + calls * share

@@ -29,6 +29,7 @@ class Situation:
     offered: float = nan
     """Attempts a second, refused ones included."""
     reporters: float
+    """Processes that each take their part of its rate."""
     observed_at: float
     may_cut: bool
     """Whether the inflow may be cut: the callee is not protected and no victim of another."""

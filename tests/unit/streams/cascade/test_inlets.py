@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import nan
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.streams.cascade.domain_script import QUEUEING, Domain, edges
+from tests.unit.streams.cascade.domain_script import QUEUEING, Domain, edges, node
 
-from snowshed.schemas.records import Decision, DecisionKind
+from snowshed.schemas.records import Decision, DecisionKind, Liveness
 from snowshed.streams.cascade.inlets import Inlet, accountable, fitting, sufficient, surpassed
 from snowshed.streams.cascade.situation import Situation
 from snowshed.streams.cascade.standing import Standing
@@ -94,6 +95,23 @@ def test_the_interface_that_surges_is_cut_and_the_others_and_what_they_share_are
     assert "surge of product" in product.reason
 
 
+@pytest.mark.parametrize(("nodes", "parts"), [(0, 6.0), (2, 2.0), (9, 6.0)])
+def test_a_rate_is_divided_by_the_callers_or_by_the_callee_s_own_nodes_where_those_are_fewer(
+    nodes: int, parts: float
+) -> None:
+    domain = Domain()
+    for at in range(30):
+        crew = [node(at, Liveness.ALIVE, name=f"cart-{number}", service="cart") for number in range(nodes)]
+        gone = node(at, Liveness.DEAD, name="cart-gone", service="cart")
+        hurt: _Row = {**QUEUEING, "ok": 5.0, "completions": 10.0, "base_first_rate": nan}
+        rows = [row(caller, "cart", 50.0, hurt) for caller in ("basket", "checkout", "product")]
+        domain.step(at, edges(at, *rows), gone, *crew)
+    rate = decided(domain)["cart"]
+    assert rate.rate_multiplier is None, "what is usual is not known"
+    assert rate.absolute_cap is not None
+    assert rate.per_instance_fallback == pytest.approx(rate.absolute_cap / parts)
+
+
 def test_an_inlet_that_is_protected_is_spared_and_the_callee_is_cut_itself() -> None:
     rates = decided(surged(Policy(services={"product": ServicePolicy(protected=True)})))
     assert set(rates) == {"cart"}
@@ -111,12 +129,13 @@ def test_of_two_callees_that_ask_for_a_rate_the_lower_one_counts() -> None:
     both = [row("product", "album", 20.0), row("basket", "album", 20.0)]
     for at in range(25):
         domain.step(at, edges(at, *fleet(20.0), *both))
-    queued: _Row = {**QUEUEING, "completions": 45.0}
+    queued: _Row = {**QUEUEING, "completions": 30.0}
     hurt = [row("product", "album", 100.0, queued), row("basket", "album", 20.0, queued)]
     for at in range(25, 40):
         domain.step(at, edges(at, *fleet(100.0), *hurt))
     throttles = {one.callee: one for one in domain.state.values() if isinstance(one, Throttle) and one.inlets}
-    assert set(throttles) == {"cart", "album"}
+    assert throttles.keys() == {"album", "cart"}
+    assert throttles["cart"].inlets_share < throttles["album"].inlets_share, "which is asked first"
     lowest = min(one.inlets_share for one in throttles.values())
     assert decided(domain)["product"].rate_multiplier == pytest.approx(lowest)
 
@@ -135,7 +154,7 @@ def test_a_surge_is_followed_up_to_where_it_comes_in() -> None:
         step(at, 100.0, {**QUEUEING, "completions": 50.0})
     (throttle,) = [one for one in domain.state.values() if isinstance(one, Throttle) and one.callee == "leaf"]
     (front,) = throttle.inlets
-    assert (front.service, front.reporters) == ("front", 2.0)
+    assert (front.service, front.enforcers) == ("front", 2.0)
     assert (front.usual, front.caused) == pytest.approx((20.0, 40.0), rel=0.01)
     assert set(decided(domain)) == {"front"}
 

@@ -21,7 +21,7 @@ from snowshed.streams.cascade.containment import contained
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.gathering import is_thin
 from snowshed.streams.cascade.harm import harmed
-from snowshed.streams.cascade.inlets import Fleet, Inlet, accountable, asked, inlets
+from snowshed.streams.cascade.inlets import Fleet, Inlet, accountable, asked, enforcers, inlets
 from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rows import columns
@@ -66,20 +66,26 @@ def situation(board: Board, callee: str, policy: Policy, now: float, known: tupl
         *[_trigger(board, domain, callee) for domain in board.cascades],
     )
     found = board.memory.recalled("situation", callee, made_of, now, lambda: _situation(board, callee, policy, now))
-    return _surged(board, found, known, policy)
+    fleet = Fleet(board.callees, board.services, board.crews)
+    return _surged(fleet, _divided(fleet, found), known, policy)
 
 
-def _surged(board: Board, found: Situation, known: tuple[Inlet, ...], policy: Policy) -> Situation:
+def _divided(fleet: Fleet, found: Situation) -> Situation:
+    fewer = enforcers(fleet, found.callee)
+    return replace(found, reporters=fewer) if fewer < found.reporters else found
+
+
+def _surged(fleet: Fleet, found: Situation, known: tuple[Inlet, ...], policy: Policy) -> Situation:
     """The situation with the inlets of the surge that presses the callee, and what these are asked now."""
     if not known and found.overloaded and found.usual_known:
-        above = inlets(Fleet(board.callees, board.services), found.callee, policy)
-        comes = asked(board.callees.get(found.callee, ()))
-        known = accountable(above, _demand(board, above), found.usual_rate, comes)
-    return replace(found, inlets=known, demand=_demand(board, known)) if known else found
+        above = inlets(fleet, found.callee, policy)
+        comes = asked(fleet.callees.get(found.callee, ()))
+        known = accountable(above, _demand(fleet, above), found.usual_rate, comes)
+    return replace(found, inlets=known, demand=_demand(fleet, known)) if known else found
 
 
-def _demand(board: Board, known: Sequence[Inlet]) -> tuple[float, ...]:
-    return tuple(asked(board.callees.get(one.service, ())) for one in known)
+def _demand(fleet: Fleet, known: Sequence[Inlet]) -> tuple[float, ...]:
+    return tuple(asked(fleet.callees.get(one.service, ())) for one in known)
 
 
 def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting[Situation]:
