@@ -50,7 +50,7 @@ def is_closed(worker: Running, kind: str) -> Callable[[], bool]:
 def is_left_alone(shop: Running) -> Callable[[], bool]:
     def looked() -> bool:
         time.sleep(0.5)  # asked fifty times a second, the small shop has work enough to count as overloaded for longer
-        return shop.get("/status")["decisions"] == []
+        return bool(shop.get("/status")["decisions"] == [])
 
     return looked
 
