@@ -99,7 +99,11 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
     busy = [edge for edge in edges if not is_thin(edge.judged, limits)]
     column = columns([edge.window for edge in edges])
 
+    spans = {*column["span"]}
+
     def per_second(name: str) -> float:
+        if len(spans) == 1:
+            return sum(column[name]) / column["span"][0]
         # Counts of windows that are not equally long say nothing beside each other.
         return sum([count / span for count, span in zip(column[name], column["span"], strict=True)])
 
