@@ -36,6 +36,7 @@ from snowshed.streams.cascade.rules.write_throttle import throttles
 from snowshed.streams.cascade.sight import Sight, aged
 from snowshed.streams.cascade.states import dumped, loaded
 from snowshed.streams.cascade.steering import loosened, steer
+from snowshed.streams.cascade.surges import fleet_of, surged
 from snowshed.streams.consistency import Stance, WriteThrottle
 from snowshed.streams.folding import Batch, Decoded, Emission, Message, Step
 from snowshed.streams.policy import Policy
@@ -161,10 +162,11 @@ class _Judgement:
         board.throttles.clear()
         hold = self._policy.overload.hold
         bad = {callee for callee, edges in board.callees.items() if any(edge.overloaded.lasts(hold) for edge in edges)}
+        fleet = fleet_of(board)
         for callee in sorted({*bad, *held}):
             before = held.get(callee)
             known = before.inlets if before is not None else ()
-            seen = situation(board, callee, self._policy, self._batch.now, known)
+            seen = surged(fleet, situation(board, callee, self._policy, self._batch.now), known, self._policy)
             throttle = steer(before, seen, self._batch.now, self._policy.overload, self._policy.control)
             if board.is_blind(callee):
                 throttle = loosened(before, throttle)

@@ -8,7 +8,6 @@ it waits for another bad one, with a short queue of its own, is a victim: its in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from math import inf, isnan, nan, sqrt
 from operator import attrgetter
@@ -21,12 +20,12 @@ from snowshed.streams.cascade.containment import contained
 from snowshed.streams.cascade.findings import Ending, Finding
 from snowshed.streams.cascade.gathering import is_thin
 from snowshed.streams.cascade.harm import harmed
-from snowshed.streams.cascade.inlets import Fleet, Inlet, accountable, asked, enforcers, inlets
 from snowshed.streams.cascade.memory import Lasting
 from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rows import columns
 from snowshed.streams.cascade.signals import Signal, signals
 from snowshed.streams.cascade.situation import Situation
+from snowshed.streams.cascade.surges import asked
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.cascade.triggers import descent, lost
 from snowshed.streams.cascade.views import CURRENT, EdgeView, queues
@@ -47,16 +46,8 @@ _SHOWN = 3
 _excess = attrgetter("excess")
 
 
-def situation(board: Board, callee: str, policy: Policy, now: float, known: tuple[Inlet, ...] = ()) -> Situation:
-    """What the edges into a callee show now, put together.
-
-    Args:
-        board: everything there is.
-        callee: the service.
-        policy: the thresholds.
-        now: time of the step.
-        known: the inlets of the surge that its trouble began with, where it did.
-    """
+def situation(board: Board, callee: str, policy: Policy, now: float) -> Situation:
+    """What the edges into a callee show now, put together."""
     made_of = (
         policy,
         board.callees.get(callee),
@@ -65,27 +56,7 @@ def situation(board: Board, callee: str, policy: Policy, now: float, known: tupl
         board.is_open(IncidentKind.OVERLOAD, callee),
         *[_trigger(board, domain, callee) for domain in board.cascades],
     )
-    found = board.memory.recalled("situation", callee, made_of, now, lambda: _situation(board, callee, policy, now))
-    fleet = Fleet(board.callees, board.services, board.crews)
-    return _surged(fleet, _divided(fleet, found), known, policy)
-
-
-def _divided(fleet: Fleet, found: Situation) -> Situation:
-    fewer = enforcers(fleet, found.callee)
-    return replace(found, reporters=fewer) if fewer < found.reporters else found
-
-
-def _surged(fleet: Fleet, found: Situation, known: tuple[Inlet, ...], policy: Policy) -> Situation:
-    """The situation with the inlets of the surge that presses the callee, and what these are asked now."""
-    if not known and found.overloaded and found.usual_known:
-        above = inlets(fleet, found.callee, policy)
-        comes = asked(fleet.callees.get(found.callee, ()))
-        known = accountable(above, _demand(fleet, above), found.usual_rate, comes)
-    return replace(found, inlets=known, demand=_demand(fleet, known)) if known else found
-
-
-def _demand(fleet: Fleet, known: Sequence[Inlet]) -> tuple[float, ...]:
-    return tuple(asked(fleet.callees.get(one.service, ())) for one in known)
+    return board.memory.recalled("situation", callee, made_of, now, lambda: _situation(board, callee, policy, now))
 
 
 def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting[Situation]:
@@ -98,7 +69,6 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
     ]
     busy = [edge for edge in edges if not is_thin(edge.judged, limits)]
     column = columns([edge.window for edge in edges])
-
     spans = {*column["span"]}
 
     def per_second(name: str) -> float:
