@@ -10,20 +10,25 @@ import os, threading
 from snowshed.producers._log import ForkSafeLog
 
 log = ForkSafeLog()
+over = threading.Event()
 
 
 def chatter():
-    while True:
+    while not over.is_set():
         log.info("chatter")
 
 
-threading.Thread(target=chatter, daemon=True).start()
+thread = threading.Thread(target=chatter, daemon=True)
+thread.start()
 for _ in range(50):
     child = os.fork()
     if child == 0:
         log.warning("a child speaks")
         os._exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+# A thread that still writes while the interpreter ends would make Python abort.
+over.set()
+thread.join()
 """
 
 
