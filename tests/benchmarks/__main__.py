@@ -19,6 +19,7 @@ from tests.benchmarks import (
     ingest,
     lab,
     lab_graphs,
+    lab_loss,
     load,
     memory,
     reaction,
@@ -75,6 +76,7 @@ CONTROL: Mapping[str, Callable[[Stage], Section]] = {
     "control_central": control_central.run,
     "control_local": control_local.run,
     "lab": lab.run,
+    "lab_loss": lab_loss.run,
     "lab_graphs": lab_graphs.run,
     "replica_writes": replica_writes.run,
 }

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tests.benchmarks.lab_runs import attempts_at, back, figure, first_finding, play, success
+from tests.benchmarks.lab_runs import attempts_at, back, failed, figure, first_finding, play, success
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.stage import Stage
 
 from snowshed.streams.broker import LocalKafka
-from snowshed.streams.lab import SCENARIOS, Kafka, Outcome, Played
+from snowshed.streams.lab import SCENARIOS, Kafka, Played
 
 __all__ = ["run"]
 
 _ARRANGEMENTS = ("off", "local", "central", "both")
-_STORM, _LOSS = "retry_storm", "control_plane_loss"
+_STORM, _LOSS = SCENARIOS["retry_storm"], SCENARIOS["control_plane_loss"]
 
 
 def run(stage: Stage) -> Section:
@@ -25,11 +25,11 @@ def run(stage: Stage) -> Section:
         protections = stage.pick(_ARRANGEMENTS, ("off", "both"))
         storms = {protect: play(stage, _STORM, protect, seeds, kafka) for protect in protections}
         lossy = play(stage, _LOSS, "both", seeds, kafka)
-    storm = SCENARIOS[_STORM]
     return Section(
         "lab",
-        f"`snowshed lab run {_STORM}` and `{_LOSS}`, {storm.load.rate:.0f} requests a second, seeds 1 to {seeds[-1]}; "
-        "spreads are the least and the greatest; inf is never within the 35 s after the trouble.",
+        f"`snowshed lab run {_STORM.name}` and `{_LOSS.name}`, {_STORM.load.rate:.0f} requests a second, "
+        f"seeds 1 to {seeds[-1]}; spreads are the least and the greatest; "
+        "inf is never within the 35 s after the trouble.",
         (*_storms(storms), *_losses(lossy, storms["both"])),
     )
 
@@ -49,10 +49,6 @@ def _losses(lossy: Sequence[Played], whole: Sequence[Played]) -> Iterator[Figure
     """B10: what the loss of Kafka costs on top."""
     ratios = [100 * success(one) / success(other) for one, other in zip(lossy, whole, strict=True)]
     yield Figure.of("Kafka killed for 20 s: answered in time, against Kafka alive", "%", ratios, "≥ 90")
-    yield figure("… requests that failed or hung", "", lossy, _failed, "0")
+    yield figure("… requests that failed or hung", "", lossy, failed, "0")
     yield figure("… goodput lost", "s", lossy, lambda one: one.verdict().lost)
     yield figure("… back after the trouble's end", "s", lossy, back)
-
-
-def _failed(played: Played) -> float:
-    return float(sum(one.outcome in (Outcome.FAILED, Outcome.OPEN) for one in played.ended))

@@ -11,12 +11,12 @@ from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.stage import Stage
 
 from snowshed.streams.broker import LocalKafka
-from snowshed.streams.lab import Kafka, Outcome, Played, Scenario
+from snowshed.streams.lab import SCENARIOS, Kafka, Outcome, Played, Scenario
 
 __all__ = ["best_goodput", "run"]
 
 _ARRANGEMENTS = ("off", "local", "both")
-_CHAIN, _SURGE = "chain", "surge"
+_CHAIN, _SURGE = SCENARIOS["chain"], SCENARIOS["surge"]
 _SETTLING = 0.25
 """Share of the surge after which what is let in is compared with the oracle's."""
 _TINY = 1e-9
@@ -35,9 +35,9 @@ def run(stage: Stage) -> Section:
             figures += _surged(protect, play(stage, _SURGE, protect, seeds, kafka))
     return Section(
         "lab_graphs",
-        f"`snowshed lab run {_CHAIN}` and `{_SURGE}`, seeds 1 to {seeds[-1]}; spreads are the least and the greatest; "
-        "inf is never within the minute. The oracle knows every service's capacity and lets in the mix that is "
-        "answered most.",
+        f"`snowshed lab run {_CHAIN.name}` and `{_SURGE.name}`, seeds 1 to {seeds[-1]}; spreads are the least and "
+        "the greatest; inf is never within the minute. The oracle knows every service's capacity and lets in the mix "
+        "that is answered most.",
         tuple(figures),
     )
 

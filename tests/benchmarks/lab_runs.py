@@ -9,23 +9,23 @@ from math import inf, nan
 from tests.benchmarks.report import Figure
 from tests.benchmarks.stage import Stage
 
-from snowshed.streams.lab import SCENARIOS, Kafka, Played
+from snowshed.streams.lab import Kafka, Outcome, Played, Scenario
 from snowshed.streams.lab.session import Session
 
-__all__ = ["attempts_at", "back", "figure", "first_finding", "play", "success"]
+__all__ = ["attempts_at", "back", "failed", "figure", "first_finding", "play", "success"]
 
 _QUICK = 0.15
 
 
-def play(stage: Stage, name: str, protect: str, seeds: Sequence[int], kafka: Kafka) -> list[Played]:
+def play(stage: Stage, scenario: Scenario, protect: str, seeds: Sequence[int], kafka: Kafka) -> list[Played]:
     """One arrangement with each seed."""
-    return [_played(stage, name, protect, seed, kafka) for seed in seeds]
+    return [_played(stage, scenario, protect, seed, kafka) for seed in seeds]
 
 
-def _played(stage: Stage, name: str, protect: str, seed: int, kafka: Kafka) -> Played:
-    stage.tell(f"{name}, {protect}, seed {seed}")
-    scenario = SCENARIOS[name].scaled(stage.pick(1.0, _QUICK))
-    session = Session(scenario=scenario, seed=seed, folder=stage.folder / f"{name}-{seed}", kafka=kafka)
+def _played(stage: Stage, whole: Scenario, protect: str, seed: int, kafka: Kafka) -> Played:
+    stage.tell(f"{whole.name}, {protect}, seed {seed}")
+    scenario = whole.scaled(stage.pick(1.0, _QUICK))
+    session = Session(scenario=scenario, seed=seed, folder=stage.folder / f"{whole.name}-{seed}", kafka=kafka)
     played = asyncio.run(session.play(protect, lambda _told: None))
     found = played.verdict()
     stage.tell(f"  lost {found.lost:.1f} s, in time {found.success:.1%}, back after {found.recovered_after}")
@@ -48,6 +48,11 @@ def back(played: Played) -> float:
 def success(played: Played) -> float:
     """Per cent of the requests since the trouble's beginning that were answered in time."""
     return 100 * played.verdict().success
+
+
+def failed(played: Played) -> float:
+    """Requests that failed otherwise than by being refused or late, or never ended."""
+    return float(sum(one.outcome in (Outcome.FAILED, Outcome.OPEN) for one in played.ended))
 
 
 def attempts_at(service: str) -> Callable[[Played], float]:

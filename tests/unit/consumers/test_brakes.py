@@ -18,11 +18,12 @@ from snowshed.consumers.brakes import (
     trips,
 )
 from snowshed.consumers.brakes.retry_budget import DEPTH, FLOOR, FLOOR_RATE
+from snowshed.consumers.brakes.token_bucket import BURST, CREDIT
 from snowshed.schemas.propagation import LOWEST_PRIORITY, Criticality
 
 
-def _taken(bucket: TokenBucket, now: float, tries: int) -> int:
-    return sum(bucket.take(now) == 0.0 for _ in range(tries))
+def _taken(bucket: TokenBucket, now: float, tries: int, level: int = LOWEST_PRIORITY) -> int:
+    return sum(bucket.take(now, level) == 0.0 for _ in range(tries))
 
 
 def test_a_bucket_without_a_limit_lets_everything_pass() -> None:
@@ -49,15 +50,59 @@ def test_a_lowered_limit_keeps_no_tokens_of_the_higher_one_and_zero_refuses_all(
     assert bucket.take(60.0) == 0.0
 
 
-@given(rate=st.floats(0.1, 1000), steps=st.lists(st.floats(0, 2), max_size=200))
-def test_over_any_time_a_bucket_admits_at_most_burst_plus_rate(rate: float, steps: list[float]) -> None:
+def test_a_higher_priority_takes_on_credit_what_lower_ones_pay_back() -> None:
+    bucket = TokenBucket(0.0)
+    bucket.tune(20.0, 0.0)
+    assert _taken(bucket, 0.0, 100) == 10
+    assert _taken(bucket, 0.0, 100, LOWEST_PRIORITY // 2) == 5
+    assert _taken(bucket, 0.0, 100, 0) == 5
+    assert bucket.take(0.0, 0) == pytest.approx(1.0 / 20.0)
+    assert bucket.take(0.0) == pytest.approx(11.0 / 20.0), "after all of it has been paid back"
+    assert _taken(bucket, 0.5, 100) == 0
+    assert _taken(bucket, 0.55, 100) == 1
+
+
+def test_even_a_small_rate_has_some_credit_and_none_at_all_has_none() -> None:
+    bucket = TokenBucket(0.0)
+    bucket.tune(0.5, 0.0)
+    assert _taken(bucket, 0.0, 100) == 1
+    assert _taken(bucket, 0.0, 100, 0) == CREDIT
+    bucket.tune(0.0, 0.0)
+    assert bucket.take(50.0, 0) == inf
+
+
+@given(
+    rate=st.floats(0.1, 1000),
+    steps=st.lists(st.tuples(st.floats(0, 2), st.integers(0, LOWEST_PRIORITY)), max_size=200),
+)
+def test_over_any_time_a_bucket_admits_at_most_burst_and_credit_plus_rate(
+    rate: float, steps: list[tuple[float, int]]
+) -> None:
     bucket = TokenBucket(0.0)
     bucket.tune(rate, 0.0)
     now, taken = 0.0, 0
-    for step in steps:
+    for step, level in steps:
         now += step
-        taken += _taken(bucket, now, 3)
-        assert taken <= max(1.0, rate * 0.5) + rate * now + 1e-6
+        taken += _taken(bucket, now, 3, level)
+        assert taken <= max(1.0, rate * BURST) + max(CREDIT, rate * BURST) + rate * now + 1e-6
+
+
+@given(
+    rate=st.floats(0.1, 1000),
+    steps=st.lists(st.tuples(st.floats(0, 2), st.integers(0, LOWEST_PRIORITY)), max_size=200),
+    lower=st.integers(0, LOWEST_PRIORITY),
+    higher=st.integers(0, LOWEST_PRIORITY),
+)
+def test_at_no_moment_does_a_lower_priority_pass_where_a_higher_one_does_not(
+    rate: float, steps: list[tuple[float, int]], lower: int, higher: int
+) -> None:
+    bucket = TokenBucket(0.0)
+    bucket.tune(rate, 0.0)
+    now = 0.0
+    for step, level in steps:
+        now += step
+        bucket.take(now, level)
+        assert bucket.wait(now, min(lower, higher)) <= bucket.wait(now, max(lower, higher))
 
 
 def test_a_quiet_caller_may_retry_three_times_and_then_rarely() -> None:
@@ -135,7 +180,7 @@ def test_levels_refuse_class_after_class_and_end_retries() -> None:
     assert [level.lowest for level in LEVELS] == [
         Criticality.SHEDDABLE,
         Criticality.SHEDDABLE,
-        Criticality.SHEDDABLE_PLUS,
+        Criticality.SHEDDABLE,
         Criticality.CRITICAL,
         Criticality.CRITICAL_PLUS,
     ]

@@ -80,7 +80,8 @@ def test_several_decisions_combine_to_the_strictest_of_each() -> None:
 
 def test_levels_and_floors_set_the_lowest_priority() -> None:
     assert _combined(_held(degrade_level=0)).lowest_priority == LOWEST_PRIORITY
-    assert _combined(_held(degrade_level=2)).lowest_priority == priority(Criticality.SHEDDABLE_PLUS, 127)
+    assert _combined(_held(degrade_level=2)).lowest_priority == LOWEST_PRIORITY
+    assert _combined(_held(degrade_level=3)).lowest_priority == priority(Criticality.CRITICAL, 127)
     assert _combined(_held(degrade_level=4)).lowest_priority == priority(Criticality.CRITICAL_PLUS, 127)
     floor = PriorityFloor(level=1, cohort=64)
     assert _combined(_held(priority_floor=floor)).lowest_priority == priority(1, 64)

@@ -28,7 +28,7 @@ async def test_work_begins_when_its_slot_should_have_become_free_however_late_th
     station = Station(1, 0.001, lambda: 1.0)
     turns = [await station.enter(time.monotonic())]
     began = turns[0].begun
-    waiting = [asyncio.ensure_future(station.enter(time.monotonic())) for _ in range(5)]
+    waiting = [asyncio.ensure_future(station.enter(began)) for _ in range(5)]
     await asyncio.sleep(0.05)
     for each in waiting:
         await station.work(turns[-1])

@@ -60,7 +60,7 @@ class Controls:
         return (
             self.brakes.refuse(level, self._draw)
             or self.local.refuse(level, call, remaining, queued_for, now)
-            or self.brakes.spend(attempt, now)
+            or self.brakes.spend(level, attempt, now)
         )
 
     def admitted(self, level: int, call: Ticket, attempt: int, remaining: float | None, now: float, /) -> None:

@@ -104,7 +104,8 @@ class Brakes:
         self, criticality: int, cohort: int, attempt: int, draw: Callable[[], float], now: float
     ) -> Refusal | None:
         """None when every brake lets the call pass; `draw` gives a random number in [0, 1)."""
-        return self.refuse(priority(criticality, cohort), draw) or self.spend(attempt, now)
+        level = priority(criticality, cohort)
+        return self.refuse(level, draw) or self.spend(level, attempt, now)
 
     def refuse(self, level: int, draw: Callable[[], float]) -> Refusal | None:
         """None when the brakes that use up nothing let a call of this priority pass."""
@@ -114,8 +115,8 @@ class Brakes:
             return self._tripped()
         return None
 
-    def spend(self, attempt: int, now: float) -> Refusal | None:
-        """None when a call has been charged to the brakes that use up tokens; a refusal charges nothing."""
+    def spend(self, level: int, attempt: int, now: float) -> Refusal | None:
+        """None when a call of this priority has paid the brakes that use up tokens; a refusal charges nothing."""
         pace = self._pace
         if not attempt and pace is None and not self._is_limited:
             self._budget.first()
@@ -124,7 +125,7 @@ class Brakes:
             return refusal
         if pace is not None and (wait := pace.wait(now)):
             return Refusal(Brake.PACE, "calls come too close together", wait)
-        if self._is_limited and (wait := self._bucket.wait(now)):
+        if self._is_limited and (wait := self._bucket.wait(now, level)):
             return self._over_rate(wait)
         self._charge(attempt)
         return None

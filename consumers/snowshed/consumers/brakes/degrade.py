@@ -22,7 +22,7 @@ class DegradeLevel:
 LEVELS: tuple[DegradeLevel, ...] = (
     DegradeLevel(Criticality.SHEDDABLE, None),
     DegradeLevel(Criticality.SHEDDABLE, 0.05),
-    DegradeLevel(Criticality.SHEDDABLE_PLUS, 0.05),
+    DegradeLevel(Criticality.SHEDDABLE, 0.05),
     DegradeLevel(Criticality.CRITICAL, 0.0),
     DegradeLevel(Criticality.CRITICAL_PLUS, 0.0),
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 __all__ = ["Inlet", "accountable", "fitting", "sufficient", "surpassed"]
 
@@ -16,8 +15,6 @@ _EXPLAINED = 0.5
 """Share of what a callee is asked beyond the usual from which on the inlets account for it."""
 _NOTABLE = 0.1
 """Share of the usual, and of all growth, from which on an inlet's growth is no chance."""
-_NOISE = 3.0
-"""Standard deviations of a Poisson count that still pass for chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,6 @@ def sufficient(found: Sequence[Inlet], demand: Sequence[float], usual_rate: floa
     return 1.0 + max(share - 1.0, 0.0) * sum(one.caused for one in found) / usual_rate
 
 
-def surpassed(found: Sequence[Inlet], demand: Sequence[float], share: float) -> bool:
-    """Whether any of them is asked for more than this share of the usual."""
-    return any(now > share * one.usual + _NOISE * sqrt(now) for one, now in zip(found, demand, strict=True))
+def surpassed(found: Sequence[Inlet], least: Sequence[float], share: float) -> bool:
+    """Whether any of them is asked for more than this share of the usual, even by the `least` that it is asked."""
+    return any(now > share * one.usual for one, now in zip(found, least, strict=True))

@@ -66,4 +66,6 @@ class Situation:
     inlets: tuple[Inlet, ...] = ()
     """Where the surge comes in that it cannot bear, or could not when the trouble began."""
     demand: tuple[float, ...] = ()
-    """First attempts a second that each of them is asked."""
+    """First attempts a second that each of them is asked …"""
+    demand_least: tuple[float, ...] = ()
+    """… and how many of them are no chance."""

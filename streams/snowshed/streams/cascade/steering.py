@@ -149,7 +149,7 @@ def _sufficient(held: Throttle, seen: Situation) -> float:
 
 def _surpassed(held: Throttle, seen: Situation) -> bool:
     """Whether more is asked of the inlets than they are let, so that its own clear signals are no sign of an end."""
-    return bool(held.inlets) and surpassed(held.inlets, seen.demand, held.inlets_share)
+    return bool(held.inlets) and surpassed(held.inlets, seen.demand_least, held.inlets_share)
 
 
 def _climbed(held: Throttle, seen: Situation, now: float, policy: OverloadPolicy, control: ControlPolicy) -> Ladder:
@@ -204,7 +204,9 @@ def _stepped(
     if tight:
         eases = held.trial is not None and held.trial.eases and not rose
         return held if eases else _cut(held, lowered(seen.excess, policy), seen, policy, control)
-    refused = seen.reject_ratio - policy.reject_ratio if held.inlets else 0.0
+    # What is refused before a callee that surges itself is refused by this very rate.
+    further_up = bool(held.inlets) and not held.surges_itself
+    refused = seen.reject_ratio - policy.reject_ratio if further_up else 0.0
     if refused > 0.0 and not idle:
         # Its queue is short because it refuses, which costs more than to refuse at the inlets.
         return _cut(held, 1.0 - _REFUSED * refused, seen, policy, control)
@@ -232,8 +234,9 @@ def _cut(held: Throttle, step: float, seen: Situation, policy: OverloadPolicy, c
 
 
 def _passes(held: Throttle, seen: Situation) -> float:
-    """The share of the usual rate that the callee takes on, at least all of it."""
-    return max(seen.admitted / held.usual_rate, 1.0)
+    """The share of the usual rate that the callee takes on and can do, at least all of it."""
+    taken = seen.admitted if held.capacity == 0.0 else min(seen.admitted, held.capacity)
+    return max(taken / held.usual_rate, 1.0)
 
 
 def _capacity(held: Throttle, seen: Situation, policy: OverloadPolicy) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isnan
+from math import inf, isnan, sqrt
 
 from snowshed.schemas.records import Liveness
 from snowshed.streams.cascade.board import Board
@@ -15,11 +15,13 @@ from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.views import EdgeView, NodeView
 from snowshed.streams.policy import Policy
 
-__all__ = ["Fleet", "asked", "fleet_of", "surged"]
+__all__ = ["Fleet", "asked", "asked_at_least", "fleet_of", "surged"]
 
 _RUNNING = frozenset({Liveness.ALIVE, Liveness.SUSPECT})
 _FARTHEST = 100
 """Services that are looked at on the way up; beyond them a surge counts as coming in where the search has come to."""
+_NOISE = 3.0
+"""Standard deviations of a Poisson count that still pass for chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,24 @@ def surged(fleet: Fleet, seen: Situation, known: tuple[Inlet, ...], policy: Poli
     if own < seen.reporters:
         seen = replace(seen, reporters=own)
     if not known and fleet.surging and seen.overloaded and seen.usual_known:
-        above = _inlets(fleet, seen.callee, policy)
+        above = _inlets(fleet, seen.callee, policy) or _itself(fleet, seen)
         comes = asked(fleet.callees.get(seen.callee, ()))
         known = accountable(above, _demand(fleet, above), seen.usual_rate, comes)
-    return replace(seen, inlets=known, demand=_demand(fleet, known)) if known else seen
+    if not known:
+        return seen
+    least = tuple(asked_at_least(fleet.callees.get(one.service, ())) for one in known)
+    return replace(seen, inlets=known, demand=_demand(fleet, known), demand_least=least)
 
 
 def asked(edges: Sequence[EdgeView]) -> float:
     """First attempts a second that come in on edges now, refused ones included."""
     return sum(edge.window.first / edge.window.span for edge in edges)
+
+
+def asked_at_least(edges: Sequence[EdgeView]) -> float:
+    """The same, as far as it is no chance: windows of a quarter of a second vary by twice as much as those of one."""
+    chance = sqrt(sum(edge.window.first / edge.window.span**2 for edge in edges))
+    return asked(edges) - _NOISE * chance
 
 
 def _demand(fleet: Fleet, known: Sequence[Inlet]) -> tuple[float, ...]:
@@ -91,6 +102,13 @@ def _inlets(fleet: Fleet, callee: str, policy: Policy) -> tuple[Inlet, ...]:
         )
         for name in sorted(caused)
     )
+
+
+def _itself(fleet: Fleet, seen: Situation) -> tuple[Inlet, ...]:
+    """The callee as its own inlet, where it is asked more than usual and nobody further up is, or is spared."""
+    if seen.callee not in fleet.surging:
+        return ()
+    return (Inlet(seen.callee, usual=seen.usual_rate, caused=seen.usual_rate, enforcers=seen.reporters),)
 
 
 def _caused(fleet: Fleet, service: str, known: dict[str, Mapping[str, float]]) -> Mapping[str, float]:

@@ -62,6 +62,11 @@ class Throttle:
         return self.multiplier < 1.0 or (LEVELS[self.level].cuts and self.knee > 0.0)
 
     @property
+    def surges_itself(self) -> bool:
+        """Whether the surge comes in at the callee itself."""
+        return any(one.service == self.callee for one in self.inlets)
+
+    @property
     def inlets_share(self) -> float:
         """The share of their usual requests that the inlets are let."""
         return fitting(self.inlets, self.multiplier, self.usual_rate)

@@ -13,10 +13,14 @@ from tests.unit.streams.cascade.domain_script import QUEUEING, Domain, edges, no
 
 from snowshed.schemas.records import Decision, DecisionKind, Liveness
 from snowshed.streams.cascade.inlets import Inlet, accountable, fitting, sufficient, surpassed
+from snowshed.streams.cascade.observations import Place
+from snowshed.streams.cascade.rows import singly
 from snowshed.streams.cascade.situation import Situation
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.steering import steer
+from snowshed.streams.cascade.surges import asked, asked_at_least
 from snowshed.streams.cascade.throttle import Throttle
+from snowshed.streams.cascade.views import EdgeView
 from snowshed.streams.policy import OverloadPolicy, Policy, ServicePolicy
 
 _PRODUCT = Inlet(service="product", usual=20.0, caused=20.0)
@@ -37,7 +41,9 @@ _SURGE = Situation(
     capacity=70.0,
     inlets=(_PRODUCT,),
     demand=(100.0,),
+    demand_least=(70.0,),
 )
+_OWN = replace(_SURGE, inlets=(Inlet(service="cart", usual=50.0, caused=50.0),), demand=(150.0,), demand_least=(110.0,))
 _CLEAR = replace(_SURGE, overloaded=False, clear=True, excess=0.2, queue_delay=0.001, pressed=False)
 _Row = dict[str, object]
 _USUAL: Mapping[str, object] = {}
@@ -190,7 +196,7 @@ def test_what_the_inlets_are_let_is_what_the_callee_can_bear(
 
 def test_a_surge_is_let_what_the_callee_does_beyond_the_usual_and_never_less_than_that() -> None:
     cut = steered(*[_SURGE] * 4)
-    assert cut.knee == pytest.approx(80.0 / 50.0), "what it took on with a queue"
+    assert cut.knee == pytest.approx(70.0 / 50.0), "what it did with a queue"
     assert 1.0 <= cut.multiplier < cut.knee
     assert cut.inlets_share == pytest.approx(1.0 + (cut.multiplier - 1.0) * 2.5)
     assert steered(*[_SURGE] * 12).multiplier >= 1.0
@@ -201,8 +207,56 @@ def test_a_surge_is_let_what_the_callee_does_beyond_the_usual_and_never_less_tha
 def test_the_rate_rises_to_what_showed_a_queue_and_slowly_beyond() -> None:
     rising = [steered(*[_SURGE] * 4, *[_CLEAR] * seconds).multiplier for seconds in range(12)]
     assert rising == sorted(rising)
-    assert rising[4] > 0.9 * 1.6
-    assert rising[-1] < 1.2 * 1.6
+    assert rising[4] > 0.9 * 1.4
+    assert rising[-1] < 1.2 * 1.4
+
+
+def test_what_a_callee_does_is_not_known_without_its_completions() -> None:
+    """It has taken on so much, and is cut from there."""
+    unknown = [replace(_SURGE, capacity=nan)] * 4
+    assert steered(*unknown).knee == pytest.approx(80.0 / 50.0)
+
+
+def test_a_callee_that_surges_itself_is_let_what_it_can_do() -> None:
+    rest = replace(_OWN, overloaded=False, clear=True, excess=0.2, queue_delay=0.001)
+    # What is refused before it is refused by its own rate, and no sign that it cannot do more.
+    refusing = replace(rest, reject_ratio=0.5)
+    cut = steered(*[_OWN] * 4)
+    assert cut.surges_itself
+    assert cut.knee == pytest.approx(1.4)
+    assert cut.inlets_share == pytest.approx(cut.multiplier)
+    risen = steered(*[_OWN] * 4, *[refusing] * 12)
+    assert 0.9 * 1.4 < risen.multiplier < 1.2 * 1.4
+
+
+def test_a_surge_at_the_callee_itself_is_cut_there_to_more_than_the_usual() -> None:
+    """A client outside the fleet asks more, or one that nobody is seen to call."""
+    domain = Domain()
+    for at in range(25):
+        domain.step(at, edges(at, row("client", "cart", 50.0, usual=50.0)))
+    crowd: _Row = {**QUEUEING, "ok": 10.0, "completions": 90.0}
+    for at in range(25, 32):
+        domain.step(at, edges(at, row("client", "cart", 200.0, crowd, usual=50.0)))
+    (throttle,) = [one for one in domain.state.values() if isinstance(one, Throttle)]
+    assert throttle.surges_itself
+    rate = decided(domain)["cart"]
+    assert rate.rate_multiplier is not None
+    assert 1.0 <= rate.rate_multiplier <= 90.0 / 50.0
+    assert rate.absolute_cap == pytest.approx(50.0 * rate.rate_multiplier, rel=0.01)
+    assert "of its usual 50 requests" in rate.reason
+
+
+def test_chance_in_a_short_window_is_no_pressure() -> None:
+    """Counts of a quarter of a second vary by twice as much as those of one second."""
+
+    def counts(first: float, span: float) -> EdgeView:
+        (window,), (usual,) = singly(edges(0, row("client", "cart", first, {"span": span})))
+        return EdgeView("default", 0.0, window, usual, Place(0, 0))
+
+    quarter, second = counts(100.0, 0.25), counts(400.0, 1.0)
+    assert asked([quarter]) == asked([second]) == 400.0
+    assert asked_at_least([second]) == pytest.approx(400.0 - 3.0 * 20.0)
+    assert asked_at_least([quarter]) == pytest.approx(400.0 - 3.0 * 40.0)
 
 
 def test_a_callee_that_refuses_lets_the_surge_be_refused_before_it() -> None:
@@ -217,7 +271,7 @@ def test_the_level_is_held_while_the_inlets_are_asked_for_more_than_they_are_let
     refusing = replace(_CLEAR, reject_ratio=0.3)
     held = steered(*[_SURGE] * 4, *[refusing] * 60)
     assert (held.level, held.inlets) == (2, (_PRODUCT,))
-    over = replace(_CLEAR, demand=(20.0,))
+    over = replace(_CLEAR, demand=(20.0,), demand_least=(10.0,))
     calmed = steered(*[_SURGE] * 4, *[refusing] * 4, *[over] * 30)
     assert (calmed.level, calmed.inlets, calmed.multiplier) == (1, (), 1.0)
 

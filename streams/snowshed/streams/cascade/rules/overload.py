@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from math import inf, isnan, nan, sqrt
+from math import inf, isnan, nan
 from operator import attrgetter
 
 from snowshed.schemas.records import Cause, IncidentKind
@@ -25,7 +25,7 @@ from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rows import columns
 from snowshed.streams.cascade.signals import Signal, signals
 from snowshed.streams.cascade.situation import Situation
-from snowshed.streams.cascade.surges import asked
+from snowshed.streams.cascade.surges import asked_at_least
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.cascade.triggers import descent, lost
 from snowshed.streams.cascade.views import CURRENT, EdgeView, queues
@@ -39,8 +39,6 @@ __all__ = ["RULE", "ending", "judge", "situation"]
 RULE = "overload/1"
 
 _CONFIDENCE = 0.85
-_NOISE = 3.0
-"""Standard deviations of a Poisson count that still pass for usual."""
 _SHOWN = 3
 """Edges that an incident's evidence shows, the worst first."""
 _excess = attrgetter("excess")
@@ -149,8 +147,7 @@ def _holds_up(edge: EdgeView, policy: Policy) -> bool:
 
 def _pressed(edges: list[EdgeView], bearable: float, policy: Policy) -> bool:
     """Whether first attempts, refused ones included, exceed what can be borne by more than their noise."""
-    offered = asked(edges)
-    return offered > bearable * (1.0 + policy.retry.flat) + _NOISE * sqrt(offered)
+    return asked_at_least(edges) > bearable * (1.0 + policy.retry.flat)
 
 
 def _trigger(board: Board, domain: str, callee: str) -> str:
