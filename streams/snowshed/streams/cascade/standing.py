@@ -25,6 +25,8 @@ _WHOLE = 0.9
 
 _SURGE_ENDS = 2.5
 """Seconds without more requests than usual that end a surge: two windows."""
+_CHANCE = 3.0
+"""Standard deviations of a Poisson count that still pass for chance."""
 _WARMEST = 0.999
 """A cache that answers more than this is reckoned as one that answers so much."""
 
@@ -72,6 +74,8 @@ class Standing:
     """Windows too short to be judged alone."""
     inflow: float = nan
     """Attempts a second, newest."""
+    asked: float = nan
+    """First attempts a second, newest, as far as their number is no chance."""
     throughput: float = nan
     """Completions a second, newest."""
     peak: float = nan
@@ -136,7 +140,7 @@ def stood(
 
 def unseen(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> Standing:
     """The standing after a window of which too much is missing: nothing is learned of it, and nothing judged."""
-    return replace(_heard(held, edges, policy), open=None, inflow=nan, throughput=nan)
+    return replace(_heard(held, edges, policy), open=None, inflow=nan, asked=nan, throughput=nan)
 
 
 def _heard(held: Standing, edges: Sequence[EdgeView], policy: Policy) -> Standing:
@@ -193,6 +197,7 @@ def _judged(
         hour=_counted(held.hour, first, window.at) if sound else held.hour,
         surging=_surge(held, window, first, usual, policy),
         inflow=window.attempts / window.span,
+        asked=(window.first - _CHANCE * sqrt(window.first)) / window.span,
         throughput=completions,
         peak=steady if higher else held.peak,
         saturated=any(queues(one, policy.overload) for one in edges) if higher else held.saturated,

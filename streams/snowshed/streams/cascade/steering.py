@@ -54,7 +54,8 @@ def steer(
         held = replace(held, trial=trial)
     ladder = _climbed(held, seen, now, policy, control)
     if ladder.level == METASTABLE:
-        programme = begun(seen.effect, seen.capacity, held.usual_rate, now, control, drops=held.timeout is not None)
+        capacity = seen.capacity if seen.capacity > 0.0 else held.capacity
+        programme = begun(seen.effect, capacity, held.usual_rate, now, control, drops=held.timeout is not None)
         return _under(held, programme, ladder.clean_since, now)
     rose = ladder.level > held.level
     if ladder != Ladder(held.level, held.entered, held.clean_since):
@@ -223,7 +224,9 @@ def _cut(held: Throttle, step: float, seen: Situation, policy: OverloadPolicy, c
     capacity = _capacity(held, seen, policy)
     floor = lowest(capacity, held.usual_rate, seen.useful, policy, control, cold=seen.cold)
     if held.inlets and held.capacity >= control.near * held.usual_rate:
-        floor = max(floor, 1.0)  # it has borne the usual until the surge came
+        # It has borne the usual until the surge came; half of that empties its queue sooner where nobody else suffers.
+        down = held.surges_itself and seen.ok_share < policy.ok_ratio
+        floor = max(floor, control.admit if down else 1.0)
     # Of a surge all passes until it is first cut, and as much of it may go on as the callee can do.
     passes = _passes(held, seen) if held.inlets and not held.knee else held.multiplier
     most = inf if held.inlets else 1.0

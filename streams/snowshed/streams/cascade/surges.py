@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isnan, sqrt
+from math import inf, isnan, nan
 
 from snowshed.schemas.records import Liveness
 from snowshed.streams.cascade.board import Board
@@ -15,13 +15,11 @@ from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.views import EdgeView, NodeView
 from snowshed.streams.policy import Policy
 
-__all__ = ["Fleet", "asked", "asked_at_least", "fleet_of", "surged"]
+__all__ = ["Fleet", "asked", "fleet_of", "surged"]
 
 _RUNNING = frozenset({Liveness.ALIVE, Liveness.SUSPECT})
 _FARTHEST = 100
 """Services that are looked at on the way up; beyond them a surge counts as coming in where the search has come to."""
-_NOISE = 3.0
-"""Standard deviations of a Poisson count that still pass for chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,9 @@ class Fleet:
 
     callees: Mapping[str, Edges]
     """Edges by callee."""
+    services: Mapping[str, Standing]
     surging: Mapping[str, Standing]
-    """The services that are asked more than usual."""
+    """Those of them that are asked more than usual."""
     crews: Mapping[str, Sequence[NodeView]]
     """Nodes by service."""
 
@@ -39,7 +38,7 @@ class Fleet:
 def fleet_of(board: Board) -> Fleet:
     """The fleet of a step."""
     surging = {name: one for name, one in board.services.items() if one.surging.since}
-    return Fleet(board.callees, surging, board.crews)
+    return Fleet(board.callees, board.services, surging, board.crews)
 
 
 def surged(fleet: Fleet, seen: Situation, known: tuple[Inlet, ...], policy: Policy) -> Situation:
@@ -60,19 +59,14 @@ def surged(fleet: Fleet, seen: Situation, known: tuple[Inlet, ...], policy: Poli
         known = accountable(above, _demand(fleet, above), seen.usual_rate, comes)
     if not known:
         return seen
-    least = tuple(asked_at_least(fleet.callees.get(one.service, ())) for one in known)
+    standings = [fleet.services.get(one.service) for one in known]
+    least = tuple(one.asked if one else nan for one in standings)
     return replace(seen, inlets=known, demand=_demand(fleet, known), demand_least=least)
 
 
 def asked(edges: Sequence[EdgeView]) -> float:
     """First attempts a second that come in on edges now, refused ones included."""
     return sum(edge.window.first / edge.window.span for edge in edges)
-
-
-def asked_at_least(edges: Sequence[EdgeView]) -> float:
-    """The same, as far as it is no chance: windows of a quarter of a second vary by twice as much as those of one."""
-    chance = sqrt(sum(edge.window.first / edge.window.span**2 for edge in edges))
-    return asked(edges) - _NOISE * chance
 
 
 def _demand(fleet: Fleet, known: Sequence[Inlet]) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from math import inf, isnan
+from math import inf
 
 from snowshed.streams.policy import ControlPolicy
 from snowshed.streams.stability.course import Effect
@@ -110,13 +110,14 @@ def begun(
 
     Args:
         effect: the sustaining loop, None where it is unknown.
-        capacity: estimated completions a second; NaN takes the last good rate for it.
+        capacity: estimated completions a second; NaN or none at all takes the last good rate for it, for a service
+            whose answers all come too late is seen to do nothing.
         last_good: first attempts a second before the trouble.
         now: time of the start.
         policy: its thresholds.
         drops: whether the service drops what has expired, so that a queue of wasted work empties at once.
     """
-    capacity = last_good if isnan(capacity) else capacity
+    capacity = capacity if capacity > 0.0 else last_good
     fraction = policy.admit
     if effect is Effect.COLD_CACHE:
         fraction = policy.admit_cold

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.schemas.propagation import Criticality
+from snowshed.streams.lab.heap import HeapSpec
 from snowshed.streams.lab.scenario import BROKER, Act, Scenario, edge
 from snowshed.streams.lab.specs import (
     CacheSpec,
@@ -99,6 +100,35 @@ _CACHE_FLUSH = Scenario(
     load=LoadSpec(callee="web", rate=300.0, seconds=_LENGTH, patience=Patience(timeout=2.0, attempts=3), keys=3000),
     trouble=(_BEGIN, _BEGIN + 1),
     acts=(Act(_BEGIN, "web", {"flush": True}, "the cache is emptied"),),
+)
+_FULL_HEAP = Scenario(
+    name="full_heap",
+    summary=(
+        "a server is asked 260 times a second for 15 s where 220 is usual, then 180, and 140 at last; what waits fills "
+        "its heap, and it collects garbage ever more often"
+    ),
+    expected=(
+        "off: it stays slow at the rate that it bore before, and at less (Huang et al., OSDI 2022); "
+        "both: no queue fills the heap"
+    ),
+    # 250 requests a second with an empty queue, 150 with a full heap.
+    services=(
+        ServiceSpec(
+            name="server", slots=20, service_time=0.076, heap=HeapSpec(size=256.0, rest=128.0, each=0.25, cost=0.0002)
+        ),
+    ),
+    load=LoadSpec(
+        callee="server",
+        rate=220.0,
+        seconds=_LENGTH,
+        patience=Patience(timeout=1.0),
+        surges=(
+            Surge(start=_BEGIN, seconds=15.0, factor=260.0 / 220.0),
+            Surge(start=38.0, seconds=8.0, factor=180.0 / 220.0),
+            Surge(start=46.0, seconds=14.0, factor=140.0 / 220.0),
+        ),
+    ),
+    trouble=(_BEGIN, 30.0),
 )
 _THRICE = Patience(timeout=1.0, attempts=4)
 _CHAIN = Scenario(
@@ -224,6 +254,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             _CAPACITY_LOSS,
             _PRIORITY_SPIKE,
             _CACHE_FLUSH,
+            _FULL_HEAP,
             _CHAIN,
             _SURGE,
             _PARTITION,

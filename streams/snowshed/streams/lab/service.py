@@ -63,7 +63,7 @@ class Service:
         ports = dict(place.ports)
         self._store = Store(spec.name, spec.store, ports, reporter(protection)) if spec.store is not None else None
         self._cached = set(range(spec.cache.keys)) if spec.cache is not None else set[int]()
-        self.station = Station(spec.slots, spec.service_time, lambda: random.expovariate(1.0))
+        self.station = Station(spec.slots, spec.service_time, lambda: random.expovariate(1.0), spec.heap)
         self.counts = Counts()
 
     def hear(self, lines: Lines, line: bytes) -> None:
@@ -109,6 +109,9 @@ class Service:
         except TimeoutError:
             self.counts.failed += 1
             return Reply(request.number, _LATE)
+        except MemoryError:
+            self.counts.failed += 1
+            return Reply(request.number, _FAILED)
         except (ConnectionError, CallFailed):
             self.counts.failed += 1
             return Reply(request.number, _DOWNSTREAM)

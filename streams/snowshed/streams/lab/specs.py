@@ -10,6 +10,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from snowshed.schemas.propagation import Criticality
+from snowshed.streams.lab.heap import HeapSpec
 
 __all__ = [
     "CacheSpec",
@@ -89,6 +90,7 @@ class ServiceSpec:
     """A slot is held while they are waited for, as a thread would be."""
     cache: CacheSpec | None = None
     store: StoreSpec | None = None
+    heap: HeapSpec | None = None
     cancels: bool = False
     """Whether work that nobody waits for any longer is left out; otherwise it is done to the end."""
 

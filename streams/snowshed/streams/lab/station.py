@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from snowshed.streams.lab.heap import HeapSpec
+
 __all__ = ["Station", "Turn"]
 
 
@@ -32,11 +34,14 @@ class Station:
         slots: requests worked on at once.
         mean: seconds of work a request takes on average.
         draw: exponential random numbers of mean 1.
+        heap: what the requests inside keep live, where that slows the work down.
     """
 
-    def __init__(self, slots: int, mean: float, draw: Callable[[], float]) -> None:
+    def __init__(self, slots: int, mean: float, draw: Callable[[], float], heap: HeapSpec | None = None) -> None:
         self.factor = 1.0
         """Share of the capacity that is left; work that has begun keeps its length."""
+        self._slots = slots
+        self._heap = heap
         self._free = [0.0] * slots
         """By how many seconds each free slot became so too late."""
         self._mean = mean
@@ -48,12 +53,22 @@ class Station:
         """Requests that wait."""
         return len(self._waiting)
 
+    @property
+    def inside(self) -> int:
+        """Requests that wait or are worked on."""
+        return len(self._waiting) + self._slots - len(self._free)
+
     async def enter(self, since: float) -> Turn:
         """Wait for a slot.
 
         Args:
             since: when the request arrived at the service, of `time.monotonic()`.
+
+        Raises:
+            MemoryError: the heap has no room for it.
         """
+        if self._heap is not None and not self._heap.has_room(self.inside):
+            raise MemoryError
         arrived = time.monotonic()
         if self._free:
             return Turn(max(since, arrived - self._free.pop()), 0.0)
@@ -70,6 +85,9 @@ class Station:
     async def work(self, turn: Turn) -> None:
         """Work on a request; the turn then begins anew, for whatever its holder does next."""
         turn.begun += self._mean * self._draw() / self.factor
+        if self._heap is not None:
+            # All slots stand still meanwhile: each loses what the requests in all of them cause.
+            turn.begun += self._slots * self._heap.pause(self.inside)
         await asyncio.sleep(max(0.0, turn.begun - time.monotonic()))
 
     def leave(self, freed: float) -> None:

@@ -13,14 +13,10 @@ from tests.unit.streams.cascade.domain_script import QUEUEING, Domain, edges, no
 
 from snowshed.schemas.records import Decision, DecisionKind, Liveness
 from snowshed.streams.cascade.inlets import Inlet, accountable, fitting, sufficient, surpassed
-from snowshed.streams.cascade.observations import Place
-from snowshed.streams.cascade.rows import singly
 from snowshed.streams.cascade.situation import Situation
 from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.steering import steer
-from snowshed.streams.cascade.surges import asked, asked_at_least
 from snowshed.streams.cascade.throttle import Throttle
-from snowshed.streams.cascade.views import EdgeView
 from snowshed.streams.policy import OverloadPolicy, Policy, ServicePolicy
 
 _PRODUCT = Inlet(service="product", usual=20.0, caused=20.0)
@@ -227,6 +223,8 @@ def test_a_callee_that_surges_itself_is_let_what_it_can_do() -> None:
     assert cut.inlets_share == pytest.approx(cut.multiplier)
     risen = steered(*[_OWN] * 4, *[refusing] * 12)
     assert 0.9 * 1.4 < risen.multiplier < 1.2 * 1.4
+    down = replace(_OWN, capacity=0.0, ok_share=0.0)
+    assert steered(*[_OWN] * 4, *[down] * 9).multiplier == 0.5, "its queue is emptied while none is answered in time"
 
 
 def test_a_surge_at_the_callee_itself_is_cut_there_to_more_than_the_usual() -> None:
@@ -234,7 +232,7 @@ def test_a_surge_at_the_callee_itself_is_cut_there_to_more_than_the_usual() -> N
     domain = Domain()
     for at in range(25):
         domain.step(at, edges(at, row("client", "cart", 50.0, usual=50.0)))
-    crowd: _Row = {**QUEUEING, "ok": 10.0, "completions": 90.0}
+    crowd: _Row = {**QUEUEING, "ok": 150.0, "completions": 90.0}
     for at in range(25, 32):
         domain.step(at, edges(at, row("client", "cart", 200.0, crowd, usual=50.0)))
     (throttle,) = [one for one in domain.state.values() if isinstance(one, Throttle)]
@@ -247,16 +245,19 @@ def test_a_surge_at_the_callee_itself_is_cut_there_to_more_than_the_usual() -> N
 
 
 def test_chance_in_a_short_window_is_no_pressure() -> None:
-    """Counts of a quarter of a second vary by twice as much as those of one second."""
-
-    def counts(first: float, span: float) -> EdgeView:
-        (window,), (usual,) = singly(edges(0, row("client", "cart", first, {"span": span})))
-        return EdgeView("default", 0.0, window, usual, Place(0, 0))
-
-    quarter, second = counts(100.0, 0.25), counts(400.0, 1.0)
-    assert asked([quarter]) == asked([second]) == 400.0
-    assert asked_at_least([second]) == pytest.approx(400.0 - 3.0 * 20.0)
-    assert asked_at_least([quarter]) == pytest.approx(400.0 - 3.0 * 40.0)
+    """A reporter that sees something wrong counts for a quarter of a second: what is asked is read from a whole one."""
+    domain = Domain()
+    for at in range(25):
+        domain.step(at, edges(at, row("client", "cart", 100.0, usual=100.0)))
+    quarters = [35.0, 20.0, 25.0, 22.0] * 10
+    for number, first in enumerate(quarters, 1):
+        counts = row("client", "cart", first, QUEUEING, usual=100.0) | {"span": 0.25}
+        domain.step(24.0 + number / 4, edges(24.0 + number / 4, counts))
+        standing = domain.state["service/cart"]
+        assert isinstance(standing, Standing)
+        assert standing.asked <= 104.0
+    (throttle,) = [one for one in domain.state.values() if isinstance(one, Throttle)]
+    assert throttle.level == 1, "nothing is gained by a rate"
 
 
 def test_a_callee_that_refuses_lets_the_surge_be_refused_before_it() -> None:

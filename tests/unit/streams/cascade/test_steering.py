@@ -194,3 +194,14 @@ def test_behind_a_cold_cache_the_rate_is_what_the_store_can_do_and_not_what_is_u
     throttle = driven([cold] * 10, OverloadPolicy())[-1]
     assert throttle is not None
     assert throttle.multiplier * throttle.usual_rate == pytest.approx(75.0)
+
+
+@pytest.mark.parametrize(("before", "capacity", "admits"), [(80.0, 60.0, 30.0), (80.0, 0.0, 40.0), (0.0, 0.0, 50.0)])
+def test_the_way_out_begins_at_half_of_what_the_callee_was_last_seen_to_do(
+    before: float, capacity: float, admits: float
+) -> None:
+    script = [replace(overloaded(3.0), capacity=before), replace(overloaded(9.0), capacity=capacity, metastable=True)]
+    led = driven(script, OverloadPolicy())[-1]
+    assert led is not None
+    assert led.programme is not None
+    assert led.programme.rate == pytest.approx(admits, rel=0.05), "a little of what was seen has been forgotten"

@@ -81,6 +81,12 @@ def test_an_unknown_capacity_is_taken_from_the_last_good_rate() -> None:
     assert begun(None, nan, 300.0, 0.0, POLICY).rate == 150.0
 
 
+def test_a_service_that_answers_everybody_too_late_is_not_cut_off_for_it() -> None:
+    """Its callers see no completion; that nothing be admitted until the way out ends helps nobody."""
+    held = begun(Effect.CAPACITY_LOSS, 0.0, 220.0, 0.0, POLICY)
+    assert (held.rate, held.goal) == (110.0, 220.0)
+
+
 @settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=200))
 def test_whatever_the_queue_does_the_rate_stays_in_its_bounds_and_no_step_is_too_large(script: list[bool]) -> None:

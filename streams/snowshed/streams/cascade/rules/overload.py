@@ -25,7 +25,7 @@ from snowshed.streams.cascade.paths import is_on_the_way
 from snowshed.streams.cascade.rows import columns
 from snowshed.streams.cascade.signals import Signal, signals
 from snowshed.streams.cascade.situation import Situation
-from snowshed.streams.cascade.surges import asked_at_least
+from snowshed.streams.cascade.standing import Standing
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.cascade.triggers import descent, lost
 from snowshed.streams.cascade.views import CURRENT, EdgeView, queues
@@ -100,7 +100,7 @@ def _situation(board: Board, callee: str, policy: Policy, now: float) -> Lasting
         reporters=sum(column["reporters"]),
         observed_at=max((edge.observed_at for edge in edges), default=now),
         may_cut=not policy.protects(callee) and not waits and _harms(board, callee, bad, policy),
-        pressed=_pressed(edges, max(usual_rate, standing.peak) if standing else usual_rate, policy),
+        pressed=bool(edges) and standing is not None and _pressed(standing, usual_rate, policy),
         queue_delay=max(delays, default=nan),
         ok_share=ok / max(admitted, 1.0),
         timed_out=per_second("timeout") / max(admitted, 1.0),
@@ -145,9 +145,9 @@ def _holds_up(edge: EdgeView, policy: Policy) -> bool:
     return bad or refused or edge.cut.windows > 1
 
 
-def _pressed(edges: list[EdgeView], bearable: float, policy: Policy) -> bool:
-    """Whether first attempts, refused ones included, exceed what can be borne by more than their noise."""
-    return asked_at_least(edges) > bearable * (1.0 + policy.retry.flat)
+def _pressed(standing: Standing, usual_rate: float, policy: Policy) -> bool:
+    """Whether first attempts, refused ones included, exceed what is usual and what the callee has ever done."""
+    return standing.asked > max(usual_rate, standing.peak) * (1.0 + policy.retry.flat)
 
 
 def _trigger(board: Board, domain: str, callee: str) -> str:
