@@ -70,6 +70,8 @@ class Guard:
         self.scope = scope
         self.view = view
         """Where decisions come from; may be replaced."""
+        self.slots: int | None = None
+        """Requests that the host serves at a time, where it says so; a `WaitQueue` does."""
         self._caller = caller
         self._clock = clock
         self._rng = rng
@@ -304,5 +306,5 @@ class Guard:
             self._book = book
             self._refresh_at = now + _REFRESH
             effective = self._local if view is None else view.for_scope(self.scope, caller=self._caller)
-            self.controls.tune(effective, now)
+            self.controls.tune(effective, now, self.slots)
         return self.controls

@@ -94,6 +94,7 @@ class WaitQueue:
                 "or give its guard LocalBrakes(limit=ConcurrencyLimitOptions())"
             )
         self.guard = guard
+        guard.slots = None if concurrency is None else max(1, concurrency)
         self.clock = clock
         self._concurrency = concurrency
         self._options = options

@@ -69,12 +69,18 @@ class Controls:
         if not attempt:
             self.demand.counted += 1
 
-    def tune(self, effective: Effective, now: float) -> None:
-        """Sets every brake to what is in force; to be called several times a second, because decisions fade."""
+    def tune(self, effective: Effective, now: float, slots: int | None = None) -> None:
+        """Sets every brake to what is in force; to be called several times a second, because decisions fade.
+
+        Args:
+            effective: what is in force.
+            now: the present.
+            slots: requests that the host serves at a time, where it knows.
+        """
         self.effective = effective
         self._learn(now)
         self.brakes.tune(effective, self.baseline, now)
-        self.local.tick(effective, now)
+        self.local.tick(effective, now, slots)
         if effective.shadow is None:
             self.shadow = None
             return

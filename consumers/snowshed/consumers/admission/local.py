@@ -179,11 +179,17 @@ class LocalAdmission:
         if self._flight is not None:
             self._flight.forget()
 
-    def tick(self, effective: Effective, now: float) -> None:
-        """Brings every brake up to date; to be called several times a second."""
+    def tick(self, effective: Effective, now: float, slots: int | None = None) -> None:
+        """Brings every brake up to date; to be called several times a second.
+
+        Args:
+            effective: what is in force.
+            now: the present.
+            slots: requests that the host serves at a time, where it knows.
+        """
         frozen = bool(effective.decisions)
         if self._service is not None and self._service.roll(now):
-            self._time(self._service, frozen=frozen)
+            self._time(self._service, slots, frozen=frozen)
         timeouts = (effective.timeout, None if self._timeout is None else self._timeout.seconds)
         self.timeout = min((one for one in timeouts if one is not None), default=None)
         if self._queue is not None:
@@ -194,7 +200,9 @@ class LocalAdmission:
         if self._flight is not None:
             self._flight.tick(effective, now, sheds=self._sheds)
 
-    def _time(self, service: ServiceTimes, *, frozen: bool) -> None:
+    def _time(self, service: ServiceTimes, slots: int | None, *, frozen: bool) -> None:
+        if self._queue is not None and service.median is not None and slots is not None:
+            self._queue.serve(slots, service.median)
         if self._deadline is not None:
             self._deadline.tune(service.median)
         if self._timeout is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import inf
 
 from snowshed.consumers.brakes.bounds import check
+from snowshed.consumers.brakes.chance import waits_by_chance
 from snowshed.consumers.brakes.dither import Dither
 from snowshed.schemas.propagation import LOWEST_PRIORITY
 
@@ -21,6 +22,8 @@ __all__ = ["QueueDelay", "QueueDelayOptions"]
 _LEVELS = LOWEST_PRIORITY + 1
 _EASY = 0.25
 """Share of the target below which there is hardly any wait."""
+_UNTIMED = 5.0
+"""Targets that chance may take where there are no deadlines."""
 _FASTEST = 6
 """Doublings after which everything passes anyway."""
 
@@ -32,7 +35,12 @@ class QueueDelayOptions:
     target: float = 0.02
     """Seconds of mean queue delay that are borne."""
     deadline_share: float = 0.05
-    """… or this share of the mean deadline, if that is more."""
+    """… or this share of the mean deadline, if that is more …"""
+    utilization: float = 0.9
+    """… or what requests wait by chance at this share of the capacity, where the host says how many it serves at a
+    time: a few slots cannot be kept busy without a queue. 0 leaves that out."""
+    chance_share: float = 0.15
+    """Share of the mean deadline that chance may take of it; without deadlines five times `target`."""
     window: float = 1.0
     """Seconds after which the cursor moves …"""
     requests: int = 2000
@@ -52,7 +60,8 @@ class QueueDelayOptions:
 
     def __post_init__(self) -> None:
         check(self, above=True, target=self.target, window=self.window, up=self.up)
-        check(self, high=1, deadline_share=self.deadline_share)
+        check(self, high=1, deadline_share=self.deadline_share, chance_share=self.chance_share)
+        check(self, high=0.99, utilization=self.utilization)
         check(self, high=1, above=True, down=self.down)
         check(self, low=1, requests=self.requests, fewest=self.fewest, climb=self.climb, ease=self.ease)
 
@@ -66,11 +75,13 @@ class QueueDelay:
     __slots__ = (
         "_arrivals",
         "_arrived",
+        "_chance",
         "_deadlines",
         "_delays",
         "_easy",
         "_edge",
         "_ended",
+        "_long",
         "_options",
         "_refused",
         "_seen",
@@ -94,6 +105,8 @@ class QueueDelay:
         """Whether the last window's delay was over its target."""
         self._edge = Dither()
         self._easy = 0
+        self._chance = 0.0
+        self._long = options.target
         self.thins = False
         """Whether only a share of the calls at the cursor passes; otherwise `passed` need not be told."""
         self._begin(now)
@@ -116,7 +129,7 @@ class QueueDelay:
             queued_for = 0.0
         if queued_for:
             self._delays += queued_for
-            self._slow += queued_for > self._options.target
+            self._slow += queued_for > self._long
         if remaining is not None:
             self._timed += 1
             self._deadlines += remaining + queued_for
@@ -157,13 +170,29 @@ class QueueDelay:
         self._easy = self._easy + 1 if self.delay < _EASY * self.target else 0
         if self.is_overloaded or self.cursor < LOWEST_PRIORITY or self.thins:
             self._move()
+        self._long = self._least
         self._begin(now)
+
+    def serve(self, slots: int, service_time: float) -> None:
+        """From now on requests are known to be served so many at a time, and to take so many seconds."""
+        self._chance = waits_by_chance(slots, service_time, self._options.utilization)
 
     @property
     def target(self) -> float:
         """Seconds of mean queue delay that are borne, by the deadlines of this window."""
-        deadline = self._deadlines / self._timed if self._timed else 0.0
-        return max(self._options.target, self._options.deadline_share * deadline)
+        return max(self._least, self._options.deadline_share * self._deadline)
+
+    @property
+    def _deadline(self) -> float:
+        """Mean seconds that the requests of this window had, from their arrival on; 0 where none had a deadline."""
+        return self._deadlines / self._timed if self._timed else 0.0
+
+    @property
+    def _least(self) -> float:
+        """The wait that nothing can be read from."""
+        options = self._options
+        most = options.chance_share * self._deadline if self._timed else _UNTIMED * options.target
+        return max(options.target, min(self._chance, most))
 
     def _move(self) -> None:
         offered = self._arrived if self._arrivals else self._ended
