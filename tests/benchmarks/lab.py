@@ -1,10 +1,10 @@
-"""The lab's retry storm under every arrangement, and with Kafka killed in the middle: real processes on loopback."""
+"""The lab's retry storm under every arrangement: real processes on loopback."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tests.benchmarks.lab_runs import attempts_at, back, failed, figure, first_finding, play, success
+from tests.benchmarks.lab_runs import attempts_at, back, figure, first_finding, play, success
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.stage import Stage
 
@@ -14,7 +14,7 @@ from snowshed.streams.lab import SCENARIOS, Kafka, Played
 __all__ = ["run"]
 
 _ARRANGEMENTS = ("off", "local", "central", "both")
-_STORM, _LOSS = SCENARIOS["retry_storm"], SCENARIOS["control_plane_loss"]
+_STORM = SCENARIOS["retry_storm"]
 
 
 def run(stage: Stage) -> Section:
@@ -24,13 +24,11 @@ def run(stage: Stage) -> Section:
         kafka = Kafka(own.bootstrap, own)
         protections = stage.pick(_ARRANGEMENTS, ("off", "both"))
         storms = {protect: play(stage, _STORM, protect, seeds, kafka) for protect in protections}
-        lossy = play(stage, _LOSS, "both", seeds, kafka)
     return Section(
         "lab",
-        f"`snowshed lab run {_STORM.name}` and `{_LOSS.name}`, {_STORM.load.rate:.0f} requests a second, "
-        f"seeds 1 to {seeds[-1]}; spreads are the least and the greatest; "
+        f"`snowshed lab run {_STORM.name}`, {_STORM.load.rate:.0f} requests a second, seeds 1 to {seeds[-1]}; spreads are the least and the greatest; "
         "inf is never within the 35 s after the trouble.",
-        (*_storms(storms), *_losses(lossy, storms["both"])),
+        tuple(_storms(storms)),
     )
 
 
@@ -43,12 +41,3 @@ def _storms(storms: Mapping[str, Sequence[Played]]) -> Iterator[Figure]:
         yield figure("… attempts a request at the server from the trouble on", "", runs, attempts_at("server"))
         if protect in ("central", "both"):
             yield figure("… first finding or decision after the trouble's beginning", "s", runs, first_finding, "≤ 2")
-
-
-def _losses(lossy: Sequence[Played], whole: Sequence[Played]) -> Iterator[Figure]:
-    """B10: what the loss of Kafka costs on top."""
-    ratios = [100 * success(one) / success(other) for one, other in zip(lossy, whole, strict=True)]
-    yield Figure.of("Kafka killed for 20 s: answered in time, against Kafka alive", "%", ratios, "≥ 90")
-    yield figure("… requests that failed or hung", "", lossy, failed, "0")
-    yield figure("… goodput lost", "s", lossy, lambda one: one.verdict().lost)
-    yield figure("… back after the trouble's end", "s", lossy, back)
