@@ -26,8 +26,8 @@ def run(stage: Stage) -> Section:
         storms = {protect: play(stage, _STORM, protect, seeds, kafka) for protect in protections}
     return Section(
         "lab",
-        f"`snowshed lab run {_STORM.name}`, {_STORM.load.rate:.0f} requests a second, seeds 1 to {seeds[-1]}; spreads are the least and the greatest; "
-        "inf is never within the 35 s after the trouble.",
+        f"`snowshed lab run {_STORM.name}`, {_STORM.load.rate:.0f} requests a second, seeds 1 to {seeds[-1]}; "
+        "spreads are the least and the greatest; inf is never within the 35 s after the trouble.",
         tuple(_storms(storms)),
     )
 
