@@ -241,7 +241,8 @@ def test_a_surge_at_the_callee_itself_is_cut_there_to_more_than_the_usual() -> N
     assert rate.rate_multiplier is not None
     assert 1.0 <= rate.rate_multiplier <= 90.0 / 50.0
     assert rate.absolute_cap == pytest.approx(50.0 * rate.rate_multiplier, rel=0.01)
-    assert "of its usual 50 requests" in rate.reason
+    assert rate.reason.endswith("% of its usual 50 requests a second")
+    assert "surge of" not in rate.reason, "nobody is to be told that it surges into itself"
 
 
 def test_chance_in_a_short_window_is_no_pressure() -> None:
