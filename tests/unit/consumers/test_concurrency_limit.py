@@ -15,6 +15,7 @@ from snowshed.consumers.brakes import ConcurrencyLimit, ConcurrencyLimitOptions
 from snowshed.consumers.brakes.correlation import Correlation
 from snowshed.consumers.brakes.limit_rule import Change, LimitRule, LimitSample
 from snowshed.consumers.testing import FakeClock, decision, in_memory_view
+from snowshed.schemas.propagation import Criticality
 from snowshed.schemas.records import Decision, DecisionKind
 
 
@@ -162,6 +163,33 @@ def test_one_more_than_the_limit_is_refused_and_a_place_given_back_is_free() -> 
     assert not limit.refuses()
     limit.dropped()
     assert limit.in_flight == 0
+
+
+def test_a_higher_class_exceeds_a_limit_that_lower_ones_fill_and_they_wait_for_it() -> None:
+    limit = ConcurrencyLimit(ConcurrencyLimitOptions(start=8), 0.0)
+
+    def taken(criticality: Criticality) -> int:
+        count = 0
+        while not limit.refuses(criticality):
+            limit.admitted(None)
+            count += 1
+        return count
+
+    assert taken(Criticality.CRITICAL) == 8, "alone it has the limit and no more"
+    assert limit.refuses(Criticality.SHEDDABLE)
+    assert taken(Criticality.SHEDDABLE_PLUS) == 2
+    assert taken(Criticality.CRITICAL) == 2
+    assert taken(Criticality.CRITICAL_PLUS) == 2
+    for _ in range(6):
+        limit.ignored()
+        assert limit.refuses(Criticality.SHEDDABLE), "until the limit is met again"
+    limit.ignored()
+    assert not limit.refuses(Criticality.SHEDDABLE)
+    limit.admitted(None)
+    limit.tick(60.0, frozen=False)
+    limit.tick(120.0, frozen=False)
+    assert limit.in_flight == limit.limit == 8
+    assert limit.refuses(Criticality.CRITICAL), "long after a lower class has called"
 
 
 def test_a_window_waits_for_enough_calls_but_not_for_ever() -> None:

@@ -63,7 +63,7 @@ class FlightBrakes:
             return Refusal(Brake.BULKHEAD, "too many calls of this operation or class in flight", _SOON)
         if tenants is not None and tenants.is_overloaded and tenants.refuses(tenant):
             return Refusal(Brake.TENANT, f"{tenant} has more than its share of the calls in flight", _SOON)
-        if limit is not None and limit.refuses():
+        if limit is not None and limit.refuses(criticality):
             return Refusal(Brake.LIMIT, f"more than {int(limit.limit)} calls in flight", _SOON)
         if throttle is not None and throttle.probability and throttle.refuses(self._draw()):
             return Refusal(Brake.THROTTLE, f"the throttle refuses {throttle.probability:.0%} of calls", _LATER)

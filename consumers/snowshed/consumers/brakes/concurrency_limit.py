@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from snowshed.consumers.brakes.bounds import check
 from snowshed.consumers.brakes.limit_rule import Change, LimitRule, LimitSample
 from snowshed.consumers.brakes.sampling import SampledSketch
+from snowshed.schemas.propagation import Criticality
 
 __all__ = ["ConcurrencyLimit", "ConcurrencyLimitOptions"]
+
+_CREDIT = 0.25
+"""Share of the limit by which a class may exceed it for each class below that calls too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,8 @@ class ConcurrencyLimit:
         "_deadlines",
         "_dropped",
         "_flights",
+        "_lowest",
+        "_lowest_before",
         "_options",
         "_peak",
         "_rule",
@@ -79,6 +85,7 @@ class ConcurrencyLimit:
         """Calls admitted and not ended."""
         self._peak = 0
         self._sketch = SampledSketch()
+        self._lowest = self._lowest_before = 0
         self._begin(now)
 
     @property
@@ -86,12 +93,18 @@ class ConcurrencyLimit:
         """Why the limit moved or stood in the last window; None before the first."""
         return self._rule.last
 
-    def refuses(self) -> bool:
-        """Whether one more call would be too many."""
-        if self.in_flight + 1 <= self.limit:
+    def refuses(self, criticality: int = Criticality.CRITICAL) -> bool:
+        """Whether one more call of a class would be too many.
+
+        A class may exceed the limit, by the more the further it is above the lowest one that calls lately, and lower
+        ones get no place until the limit is met again. Where all calls are of one class, none may.
+        """
+        self._lowest = max(self._lowest, criticality)
+        over = self.in_flight + 1 - self.limit
+        if over <= 0.0:
             return False
         self._was_full = True
-        return True
+        return over > self.limit * _CREDIT * (max(self._lowest, self._lowest_before) - criticality)
 
     def admitted(self, remaining: float | None) -> None:
         """A call is made that has so many seconds left; None without a deadline."""
@@ -159,3 +172,4 @@ class ConcurrencyLimit:
         self._deadlines = 0.0
         self._peak = self.in_flight
         self._was_full = False
+        self._lowest_before, self._lowest = self._lowest, 0
