@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import shutil
@@ -25,7 +26,13 @@ _IMAGE = "snowshed/busybox:test"
 _PROGRAMS = ("busybox", "unshare")
 # The ports that the nodes of a swarm gossip on are fixed: in a network of its own no other engine has them.
 _WITHIN = ("unshare", "--net", "--mount", "sh", "-c", 'busybox ifconfig lo up && exec "$@"', "sh")
+_TRIES = 5
 _OPTIONS = ("--bridge=none", "--iptables=false")
+
+
+def _refusal() -> type[Exception]:
+    """What the client raises where the engine refuses a request; the client has no types."""
+    return cast("type[Exception]", importlib.import_module("docker.errors").APIError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,16 @@ class SwarmEngine:
 
     def label(self, service: str, **labels: str) -> None:
         """Change a service's labels and nothing else."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._label(service, labels)
+            except _refusal() as error:
+                # The swarm itself writes a service that was just made: then ours is refused as out of sequence.
+                if "out of sequence" not in str(error):
+                    raise
+        return self._label(service, labels)
+
+    def _label(self, service: str, labels: dict[str, str]) -> None:
         held = self.service(service)
         spec = held["Spec"]
         self.client.api.update_service(

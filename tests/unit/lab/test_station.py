@@ -19,8 +19,8 @@ async def test_requests_beyond_its_slots_wait_in_order() -> None:
     station = Station(2, 0.01, lambda: 1.0)
     waits = await asyncio.gather(*(work(station) for _ in range(6)))
     assert waits[0] == waits[1] == 0.0
-    assert waits == sorted(waits)
-    assert waits[-1] >= 0.019
+    # Two slots become free at nearly the same time: which of two is told first is the machine's affair.
+    assert [round(100 * wait) for wait in waits] == [0, 0, 1, 1, 2, 2]
     assert station.queue == 0
 
 
