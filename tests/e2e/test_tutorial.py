@@ -123,7 +123,7 @@ def test_a_retry_storm_is_cut_back_enforced_and_lifted_after_recovery(fleet: Fle
     wait_until(lambda: shop.get("/status")["rejected"].get("retry", 0) > 0, 15, what="retries are refused")
     wait_until(is_open(worker, "retry_amplification"), 5, what="the incident is on the page")
     # The budget gets its chance first: shedding begins once about ten seconds of full goodput have been lost.
-    wait_until(lambda: shop.get("/status")["rate_limited"], 120, what="the rate is limited", found=explanation(shop))
+    wait_until(lambda: shop.get("/status")["rate_limited"], 60, what="the rate is limited", found=explanation(shop))
     wait_until(lambda: shop.get("/status")["rejected"].get("rate", 0) > 0, 15, what="calls over the rate are refused")
 
     httpx.post(f"{shop.url}/work?seconds=0.01")

@@ -37,10 +37,9 @@ def contained(board: Board, throttle: Throttle, policy: Policy) -> Iterator[Sett
         yield _breaker(throttle)
     if not throttle.cuts:
         return
-    further_up = throttle.inlets and not throttle.surges_itself
-    if further_up and throttle.programme is None:
+    if throttle.surges_above and throttle.programme is None:
         yield from _at_the_inlets(throttle, reason)
-    if not further_up or throttle.multiplier < 1.0:
+    if not throttle.surges_above or throttle.multiplier < 1.0:
         yield _rate(throttle, reason)
 
 

@@ -206,8 +206,7 @@ def _stepped(
         eases = held.trial is not None and held.trial.eases and not rose
         return held if eases else _cut(held, lowered(seen.excess, policy), seen, policy, control)
     # What is refused before a callee that surges itself is refused by this very rate.
-    further_up = bool(held.inlets) and not held.surges_itself
-    refused = seen.reject_ratio - policy.reject_ratio if further_up else 0.0
+    refused = seen.reject_ratio - policy.reject_ratio if held.surges_above else 0.0
     if refused > 0.0 and not idle:
         # Its queue is short because it refuses, which costs more than to refuse at the inlets.
         return _cut(held, 1.0 - _REFUSED * refused, seen, policy, control)

@@ -67,6 +67,11 @@ class Throttle:
         return any(one.service == self.callee for one in self.inlets)
 
     @property
+    def surges_above(self) -> bool:
+        """Whether it comes in further up, where it can be refused before it costs anything."""
+        return bool(self.inlets) and not self.surges_itself
+
+    @property
     def inlets_share(self) -> float:
         """The share of their usual requests that the inlets are let."""
         return fitting(self.inlets, self.multiplier, self.usual_rate)

@@ -6,7 +6,7 @@ Up, once all signals are clear: r ← r·clamp(1 + a·|r′/r − 1|, 1.01, 1¼)
 fast while it is far, by a hundredth beside it, and faster again beyond, for then it holds no longer (as in CUBIC,
 RFC 9438). Between bad and clear nothing moves. A step is never below ½ nor above 1¼. r ends at `headroom`, a little
 above the usual rate, and a cut begins at the usual rate at most; a surge alone that is cut where it comes in begins at
-all of it, and is let as much as goes without a queue.
+what the callee does of it, and is let as much as goes without a queue.
 """
 
 from __future__ import annotations

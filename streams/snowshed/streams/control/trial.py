@@ -82,5 +82,5 @@ def failed(
 
 
 def starved(trial: Trial, level: int, control: ControlPolicy) -> bool:
-    """Whether shedding the lowest class has not helped either: what is left still gets no answers in time."""
+    """Whether shedding by a rate has not helped either: what is left still gets no answers in time."""
     return level >= 2 and not trial.eases and trial.lost >= control.worth
