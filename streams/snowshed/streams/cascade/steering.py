@@ -188,8 +188,10 @@ def _clean(trial: Trial, policy: OverloadPolicy, control: ControlPolicy) -> tupl
 def _stepped(
     held: Throttle, seen: Situation, policy: OverloadPolicy, control: ControlPolicy, *, rose: bool
 ) -> Throttle:
-    # Longer windows may still show a queue that has gone, and with it what a surge had come to.
-    idle = bool(held.inlets) and seen.queue_delay < policy.exit_ratio * policy.queue_delay
+    # Longer windows may still show a queue that has gone, and with it what a surge had come to. Where answers fail no
+    # queue may be seen either: not each is where its delay is measured.
+    answers = seen.ok_share >= policy.ok_ratio
+    idle = bool(held.inlets) and answers and seen.queue_delay < policy.exit_ratio * policy.queue_delay
     tight = seen.overloaded and seen.may_cut and not idle
     open_to = 1.0
     if ">" in held.trigger and seen.arrives and not tight:

@@ -99,8 +99,12 @@ def _inlets(fleet: Fleet, callee: str, policy: Policy) -> tuple[Inlet, ...]:
 
 
 def _itself(fleet: Fleet, seen: Situation) -> tuple[Inlet, ...]:
-    """The callee as its own inlet, where it is asked more than usual and nobody further up is, or is spared."""
-    if seen.callee not in fleet.surging:
+    """The callee as its own inlet, where it is asked more than usual and nobody further up is, or is spared.
+
+    Taken for a surge, chance would have it admit more than usual for as long as the trouble lasts.
+    """
+    standing = fleet.surging.get(seen.callee)
+    if standing is None or not standing.asked > seen.usual_rate:
         return ()
     return (Inlet(seen.callee, usual=seen.usual_rate, caused=seen.usual_rate, enforcers=seen.reporters),)
 

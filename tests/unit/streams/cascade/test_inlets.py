@@ -227,6 +227,16 @@ def test_a_callee_that_surges_itself_is_let_what_it_can_do() -> None:
     assert steered(*[_OWN] * 4, *[down] * 9).multiplier == 0.5, "its queue is emptied while none is answered in time"
 
 
+def test_where_no_queue_is_seen_but_answers_fail_a_surge_is_cut_all_the_same() -> None:
+    """Requests wait behind the place where their delay is measured."""
+    blind = replace(_OWN, queue_delay=0.0, ok_share=0.05, capacity=9.0)
+    cut = steered(*[blind] * 12)
+    assert cut.cuts
+    assert cut.multiplier < 1.0
+    answering = replace(blind, ok_share=1.0, capacity=80.0)
+    assert steered(*[blind] * 12, answering).multiplier > cut.multiplier, "only longer windows still show trouble"
+
+
 def test_a_surge_at_the_callee_itself_is_cut_there_to_more_than_the_usual() -> None:
     """A client outside the fleet asks more, or one that nobody is seen to call."""
     domain = Domain()
@@ -259,6 +269,19 @@ def test_chance_in_a_short_window_is_no_pressure() -> None:
         assert standing.asked == pytest.approx(100.0 - 3.0 * 10.0, rel=0.01)
     (throttle,) = [one for one in domain.state.values() if isinstance(one, Throttle)]
     assert throttle.level == 1, "nothing is gained by a rate"
+
+
+@pytest.mark.parametrize(("first", "itself"), [(75.0, False), (100.0, True)])
+def test_chance_is_no_surge_at_the_callee_itself(first: float, itself: bool) -> None:
+    """One that loses its capacity as chance has it asked more would else be let more than usual till the end."""
+    domain = Domain()
+    for at in range(25):
+        domain.step(at, edges(at, row("client", "cart", 60.0, usual=60.0)))
+    lost: _Row = {**QUEUEING, "ok": 0.0, "timeout": first, "completions": 9.0}
+    for at in range(25, 28):
+        domain.step(at, edges(at, row("client", "cart", first, lost, usual=60.0)))
+    (throttle,) = [one for one in domain.state.values() if isinstance(one, Throttle)]
+    assert throttle.surges_itself is itself
 
 
 def test_a_callee_that_refuses_lets_the_surge_be_refused_before_it() -> None:
