@@ -53,6 +53,14 @@ def _stretched(
     return (tuple([count * span / own for count, own in zip(column, spans, strict=True)]) for column in columns)
 
 
+def _done(held: Measured, new: Measured) -> float:
+    """Completions of both; a part in which the callee has not reported is taken to be like the other."""
+    span = held.span + new.span
+    if isnan(held.completions):
+        return new.completions * span / new.span
+    return held.completions * span / held.span if isnan(new.completions) else held.completions + new.completions
+
+
 def _hits(column: Sequence[float]) -> float:
     """Of all callers that count them; a caller without a cache counts none."""
     counted = [hits for hits in column if not isnan(hits)]
@@ -69,7 +77,7 @@ def joined(held: Measured | None, new: Measured) -> Measured:
         first=held.first + new.first,
         attempts=held.attempts + new.attempts,
         ok=held.ok + new.ok,
-        completions=held.completions + new.completions,
+        completions=_done(held, new),
         rejected=held.rejected + new.rejected,
         timeout=held.timeout + new.timeout,
         errors=held.errors + new.errors,

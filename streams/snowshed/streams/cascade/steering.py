@@ -1,7 +1,7 @@
 """How a callee in trouble is steered: one step of its level, its rate, its breaker and its way out.
 
 The tables and laws are those of `snowshed.streams.control`; this puts them together. One thing moves the inflow at a
-time: the exit programme, else the breaker, else the rate. Where a surge comes in further up, the rate is cut there.
+time: the exit programme, else the breaker, else the rate.
 """
 
 from __future__ import annotations
@@ -9,20 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf, isnan
 
-from snowshed.streams.cascade.inlets import sufficient, surpassed
+from snowshed.streams.cascade.inlets import surpassed
+from snowshed.streams.cascade.pacing import paced, passes
 from snowshed.streams.cascade.situation import Situation
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.control.levels import LEVELS, METASTABLE, Ladder, Signs, climbed
 from snowshed.streams.control.programme import Programme, Queue, advanced, begun
-from snowshed.streams.control.rate import cut, lowered, lowest, passing, raised, remembered
+from snowshed.streams.control.rate import remembered
 from snowshed.streams.control.trial import Trial, failed, starved, tried
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
 __all__ = ["loosened", "steer"]
 
 _CONTROL = ControlPolicy()
-_REFUSED = 0.5
-"""Gain of the rate on the share of calls that a callee refuses itself, while those of a surge can be refused before."""
 
 
 def steer(
@@ -67,7 +66,7 @@ def steer(
         return None
     due = seen.observed_at >= held.stepped + policy.step
     if rose or (moves and due):
-        held = replace(_stepped(held, seen, policy, control, rose=rose), stepped=seen.observed_at)
+        held = replace(paced(held, seen, policy, control, rose=rose), stepped=seen.observed_at)
     return held
 
 
@@ -132,7 +131,7 @@ def _surged(held: Throttle, seen: Situation) -> Throttle:
     if held.inlets or not (seen.inlets and seen.overloaded and held.usual_rate > 0.0):
         return held
     # What was cut before they were known was cut at the usual rate, which shows nothing of what the callee can bear.
-    knee = max(held.knee, _passes(held, seen)) if held.knee else 0.0
+    knee = max(held.knee, passes(held, seen)) if held.knee else 0.0
     return replace(held, inlets=seen.inlets, knee=knee)
 
 
@@ -143,11 +142,6 @@ def _calmed(held: Throttle) -> Throttle:
     return replace(held, inlets=(), multiplier=1.0, knee=0.0)
 
 
-def _sufficient(held: Throttle, seen: Situation) -> float:
-    """The share of the usual with which nothing is refused, as long as no more is asked."""
-    return sufficient(held.inlets, seen.demand, held.usual_rate) if held.inlets else 1.0
-
-
 def _surpassed(held: Throttle, seen: Situation) -> bool:
     """Whether more is asked of the inlets than they are let, so that its own clear signals are no sign of an end."""
     return bool(held.inlets) and surpassed(held.inlets, seen.demand_least, held.inlets_share)
@@ -156,11 +150,13 @@ def _surpassed(held: Throttle, seen: Situation) -> bool:
 def _climbed(held: Throttle, seen: Situation, now: float, policy: OverloadPolicy, control: ControlPolicy) -> Ladder:
     trial = held.trial or _trial(seen)
     refuses = seen.reject_ratio > policy.reject_ratio
+    # Where a surge began the trouble, cutting it costs nobody what is usual.
+    pressed = seen.pressed or bool(held.inlets)
     signs = Signs(
         overloaded=seen.overloaded,
         clear=seen.clear and not seen.pressed,
         may_cut=seen.may_cut,
-        fails=failed(trial, now - held.entered, pressed=seen.pressed, refuses=refuses, policy=policy, control=control),
+        fails=failed(trial, now - held.entered, pressed=pressed, refuses=refuses, policy=policy, control=control),
         starves=starved(trial, held.level, control),
         spreads=bool(seen.trigger),
         metastable=seen.metastable,
@@ -183,69 +179,6 @@ def _clean(trial: Trial, policy: OverloadPolicy, control: ControlPolicy) -> tupl
         min(seconds * 2.0**trial.relapses, longest) if LEVELS[level].cuts else seconds
         for level, seconds in enumerate(policy.clean, 1)
     )
-
-
-def _stepped(
-    held: Throttle, seen: Situation, policy: OverloadPolicy, control: ControlPolicy, *, rose: bool
-) -> Throttle:
-    # Longer windows may still show a queue that has gone, and with it what a surge had come to. Where answers fail no
-    # queue may be seen either: not each is where its delay is measured.
-    answers = seen.ok_share >= policy.ok_ratio
-    idle = bool(held.inlets) and answers and seen.queue_delay < policy.exit_ratio * policy.queue_delay
-    tight = seen.overloaded and seen.may_cut and not idle
-    open_to = 1.0
-    if ">" in held.trigger and seen.arrives and not tight:
-        # A path has no queue to be worked off: once it is whole, nothing is left to be protected.
-        open_to = 1.0
-    elif LEVELS[held.level].breaks and held.trigger and not held.inlets:
-        least = lowest(_capacity(held, seen, policy), seen.offered, seen.useful, policy, control, cold=seen.cold)
-        open_to = passing(held.passing, seen.ok_share, least, overloaded=tight, policy=policy, control=control)
-    if open_to < held.passing:
-        return replace(held, passing=open_to)
-    if open_to > held.passing:
-        held = replace(held, passing=open_to)
-    if tight:
-        eases = held.trial is not None and held.trial.eases and not rose
-        return held if eases else _cut(held, lowered(seen.excess, policy), seen, policy, control)
-    # What is refused before a callee that surges itself is refused by this very rate.
-    refused = seen.reject_ratio - policy.reject_ratio if held.surges_above else 0.0
-    if refused > 0.0 and not idle:
-        # Its queue is short because it refuses, which costs more than to refuse at the inlets.
-        return _cut(held, 1.0 - _REFUSED * refused, seen, policy, control)
-    if refused > 0.0 and held.multiplier >= control.near * held.knee:
-        return held
-    if seen.clear or idle or not seen.may_cut:
-        step = raised(held.multiplier, held.knee, policy)
-        top = inf if seen.cold else max(policy.headroom * _sufficient(held, seen), held.multiplier)
-        return replace(held, multiplier=min(held.multiplier * step, top), falling=False)
-    return held
-
-
-def _cut(held: Throttle, step: float, seen: Situation, policy: OverloadPolicy, control: ControlPolicy) -> Throttle:
-    capacity = _capacity(held, seen, policy)
-    floor = lowest(capacity, held.usual_rate, seen.useful, policy, control, cold=seen.cold)
-    if held.inlets and held.capacity >= control.near * held.usual_rate:
-        # It has borne the usual until the surge came; half of that empties its queue sooner where nobody else suffers.
-        down = held.surges_itself and seen.ok_share < policy.ok_ratio
-        floor = max(floor, control.admit if down else 1.0)
-    # Of a surge all passes until it is first cut, and as much of it may go on as the callee can do.
-    passes = _passes(held, seen) if held.inlets and not held.knee else held.multiplier
-    most = inf if held.inlets else 1.0
-    # A queue that is there already says nothing of the rates that it is worked off at.
-    knee = held.knee if held.falling else passes
-    multiplier = cut(passes, step, floor, policy.largest_rise, most=most, cold=seen.cold)
-    return replace(held, multiplier=multiplier, knee=knee, falling=True)
-
-
-def _passes(held: Throttle, seen: Situation) -> float:
-    """The share of the usual rate that the callee takes on and can do, at least all of it."""
-    taken = seen.admitted if held.capacity == 0.0 else min(seen.admitted, held.capacity)
-    return max(taken / held.usual_rate, 1.0)
-
-
-def _capacity(held: Throttle, seen: Situation, policy: OverloadPolicy) -> float:
-    """What the callee can do: while it answers what it is let, the most of late; else no more than it does now."""
-    return held.capacity if seen.ok_share >= policy.ok_ratio else seen.capacity
 
 
 def _led(held: Throttle, programme: Programme | None, clean_since: float, now: float) -> Throttle:

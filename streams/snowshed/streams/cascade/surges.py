@@ -83,7 +83,10 @@ def _nodes(fleet: Fleet, service: str) -> float:
 
 
 def _inlets(fleet: Fleet, callee: str, policy: Policy) -> tuple[Inlet, ...]:
-    """The inlets of a callee by name; none where no caller of it is asked more than usual, or where one is spared."""
+    """The inlets of a callee by name; none where no caller of it is asked more than usual, or where one is spared.
+
+    One that is asked more by chance is none: for the trouble that began meanwhile it would count till its end.
+    """
     caused = _caused(fleet, callee, {})
     if any(isnan(calls) or policy.protects(name) for name, calls in caused.items()):
         return ()
@@ -95,14 +98,12 @@ def _inlets(fleet: Fleet, callee: str, policy: Policy) -> tuple[Inlet, ...]:
             enforcers=min(sum(edge.window.reporters for edge in fleet.callees[name]), _nodes(fleet, name)),
         )
         for name in sorted(caused)
+        if fleet.surging[name].asked > fleet.surging[name].demand.location
     )
 
 
 def _itself(fleet: Fleet, seen: Situation) -> tuple[Inlet, ...]:
-    """The callee as its own inlet, where it is asked more than usual and nobody further up is, or is spared.
-
-    Taken for a surge, chance would have it admit more than usual for as long as the trouble lasts.
-    """
+    """The callee as its own inlet, where it is asked more than usual and nobody further up is, or is spared."""
     standing = fleet.surging.get(seen.callee)
     if standing is None or not standing.asked > seen.usual_rate:
         return ()

@@ -11,12 +11,12 @@ what the callee does of it, and is let as much as goes without a queue.
 
 from __future__ import annotations
 
-from math import exp2, isnan
+from math import exp2, isnan, sqrt
 from math import pow as power
 
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
-__all__ = ["cut", "lowered", "lowest", "passing", "raised", "remembered"]
+__all__ = ["cut", "draining", "lowered", "lowest", "passing", "raised", "remembered"]
 
 _HALF_LIFE = 20.0
 """Seconds after which half of what a callee has done is forgotten: it may have lost more of its capacity [P]."""
@@ -77,6 +77,19 @@ def lowest(
         return policy.minimum_multiplier
     fraction = control.near if goodput >= policy.ok_ratio else control.admit
     return max(policy.minimum_multiplier, (control.admit_cold if cold else fraction) * capacity / whole)
+
+
+def draining(capacity: float, queue_delay: float, control: ControlPolicy) -> float:
+    """Calls a second that a callee is let of a surge: what it can do, less what empties its queue.
+
+    Args:
+        capacity: the most completions a second of late.
+        queue_delay: seconds that a request waits.
+        control: in how many seconds the queue is to be empty, and the least and the largest share of the capacity.
+    """
+    share = max(min(1.0 - queue_delay / control.drain, control.bears), control.admit)
+    # The most of a score of counts lies about two standard deviations above what they are counts of.
+    return share * max(capacity - 2.0 * sqrt(capacity), 0.0)
 
 
 def remembered(held: float, seen: float, seconds: float) -> float:

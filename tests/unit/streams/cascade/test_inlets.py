@@ -220,11 +220,31 @@ def test_a_callee_that_surges_itself_is_let_what_it_can_do() -> None:
     cut = steered(*[_OWN] * 4)
     assert cut.surges_itself
     assert cut.knee == pytest.approx(1.4)
-    assert cut.inlets_share == pytest.approx(cut.multiplier)
     risen = steered(*[_OWN] * 4, *[refusing] * 12)
     assert 0.9 * 1.4 < risen.multiplier < 1.2 * 1.4
-    down = replace(_OWN, capacity=0.0, ok_share=0.0)
-    assert steered(*[_OWN] * 4, *[down] * 9).multiplier == 0.5, "its queue is emptied while none is answered in time"
+    down = replace(_OWN, capacity=0.0, ok_share=0.0, queue_delay=0.0)
+    assert steered(*[_OWN] * 4, *[down] * 9).multiplier == 0.5, "what is queued is emptied while none is in time"
+
+
+def test_a_surge_is_let_the_more_the_shorter_its_queue_becomes() -> None:
+    cut = [_OWN] * 4 + [replace(_OWN, queue_delay=1.0, excess=50.0)] * 2
+    easing = [replace(_OWN, excess=40.0 - 4.0 * second, queue_delay=0.9 - 0.1 * second) for second in range(9)]
+    shares = [steered(*cut, *easing[:seconds]).multiplier for seconds in range(10)]
+    assert shares == sorted(shares)
+    assert shares[0] < 0.7
+    assert shares[-1] > 1.0, "not only once nothing waits any more"
+
+
+def test_what_waits_is_less_than_its_delay_says_once_less_is_let_in() -> None:
+    long = replace(_OWN, queue_delay=0.8)
+    full, fewer = [_OWN] * 4 + [long] * 4, [_OWN] * 4 + [replace(long, admitted=20.0)] * 4
+    assert steered(*fewer).multiplier > steered(*full).multiplier
+
+
+def test_a_surge_of_which_the_queue_is_not_known_is_cut_as_anything_else_is() -> None:
+    unknown = steered(*[replace(_OWN, queue_delay=nan)] * 12)
+    assert unknown.multiplier == pytest.approx(0.8 * 70.0 / 50.0)
+    assert unknown.cuts
 
 
 def test_where_no_queue_is_seen_but_answers_fail_a_surge_is_cut_all_the_same() -> None:
@@ -284,12 +304,40 @@ def test_chance_is_no_surge_at_the_callee_itself(first: float, itself: bool) -> 
     assert throttle.surges_itself is itself
 
 
+@pytest.mark.parametrize("told", [0, 1, 3])
+def test_what_a_callee_does_is_known_while_its_callers_report_more_often_than_itself(told: int) -> None:
+    domain = Domain()
+    for quarter in range(40):
+        done = 25.0 if quarter % 4 == told else nan
+        counts = row("client", "cart", 25.0, usual=100.0) | {"span": 0.25, "completions": done}
+        domain.step(quarter / 4, edges(quarter / 4, counts))
+    standing = domain.state["service/cart"]
+    assert isinstance(standing, Standing)
+    assert standing.throughput == pytest.approx(100.0)
+
+
 def test_a_callee_that_refuses_lets_the_surge_be_refused_before_it() -> None:
     waiting = replace(_CLEAR, reject_ratio=0.3, queue_delay=0.03, clear=False, excess=0.7)
     before = steered(*[_SURGE] * 4, *[_CLEAR] * 4)
     assert steered(*[_SURGE] * 4, *[_CLEAR] * 4, waiting).multiplier < before.multiplier
     idle = replace(waiting, queue_delay=0.001)
     assert steered(*[_SURGE] * 4, *[_CLEAR] * 4, idle).multiplier == before.multiplier, "its own brake lets go slowly"
+
+
+def test_a_surge_is_cut_soon_although_the_callee_is_not_asked_more_than_ever() -> None:
+    ends = replace(_OWN, pressed=False, ok_share=0.0, goodput=0.0, useful=0.0)
+    assert steered(*[ends] * 5).level == 2
+    assert steered(*[replace(ends, inlets=(), demand=(), demand_least=())] * 5).level == 1, "it may be over soon"
+
+
+def test_what_the_callee_s_own_rate_refuses_is_no_reason_to_cut_its_inlets() -> None:
+    """It has lost its capacity as well, and once it is back that rate is all that refuses."""
+    lost = [_SURGE] * 4 + [replace(_SURGE, ok_share=0.0, capacity=10.0)] * 24
+    cut = steered(*lost)
+    assert cut.surges_above
+    assert cut.multiplier < 0.5
+    back = replace(_CLEAR, reject_ratio=0.6, queue_delay=0.012, capacity=25.0)
+    assert steered(*lost, *[back] * 9).multiplier > 0.8
 
 
 def test_the_level_is_held_while_the_inlets_are_asked_for_more_than_they_are_let() -> None:

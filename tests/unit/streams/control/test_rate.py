@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snowshed.streams.control.rate import cut, lowered, lowest, passing, raised
+from snowshed.streams.control.rate import cut, draining, lowered, lowest, passing, raised
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
 POLICY, CONTROL = OverloadPolicy(), ControlPolicy()
@@ -81,3 +81,12 @@ def test_no_step_of_the_breaker_is_too_large(held: float, ok: float, overloaded:
     assert 0.05 <= after <= 1.0
     assert after >= held * 0.5 - 1e-12
     assert after <= held * 1.25 + 1e-12
+
+
+@pytest.mark.parametrize(("queue_delay", "share"), [(0.0, 0.95), (0.02, 0.95), (0.4, 0.8), (1.0, 0.5), (30.0, 0.5)])
+def test_a_surge_is_let_what_the_callee_can_do_less_what_empties_its_queue(queue_delay: float, share: float) -> None:
+    assert draining(100.0, queue_delay, CONTROL) == pytest.approx(share * (100.0 - 2.0 * 10.0))
+
+
+def test_of_what_may_be_chance_alone_nothing_is_let() -> None:
+    assert draining(2.0, 0.0, CONTROL) == 0.0
