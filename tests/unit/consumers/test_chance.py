@@ -40,18 +40,18 @@ def test_more_slots_or_less_load_never_make_the_wait_longer(slots: int, seconds:
 
 def test_a_brake_bears_what_few_slots_make_but_not_more_than_a_part_of_the_deadlines() -> None:
     brake = QueueDelay(QueueDelayOptions(), 0.0)
-    brake.serve(4, 0.04)
+    brake.serve(4, median=0.04, mean=0.04)
     assert brake.target == pytest.approx(waits_by_chance(4, 0.04, 0.9))
-    brake.serve(1, 0.04)
+    brake.serve(1, median=0.04, mean=0.04)
     assert brake.target == pytest.approx(0.1), "without deadlines"
     for _ in range(100):
         brake.refuses(0, 0.1, 1.9)
     assert brake.target == pytest.approx(0.3), "of deadlines of two seconds"
     many = QueueDelay(QueueDelayOptions(), 0.0)
-    many.serve(64, 0.04)
+    many.serve(64, median=0.04, mean=0.04)
     assert many.target == 0.02
     deaf = QueueDelay(QueueDelayOptions(utilization=0.0), 0.0)
-    deaf.serve(1, 0.04)
+    deaf.serve(1, median=0.04, mean=0.04)
     assert deaf.target == 0.02
 
 

@@ -96,6 +96,23 @@ def test_when_the_trouble_is_over_everything_is_admitted_again_within_seconds() 
     assert brake.cursor == pytest.approx(before + 0.03 * 512, abs=2), "it began anew with small steps"
 
 
+@pytest.mark.parametrize(("slots", "windows"), [(None, 7), (20, 7), (64, 4)])
+def test_where_places_are_known_to_be_free_everything_is_admitted_again_sooner(slots: int | None, windows: int) -> None:
+    """Half of 1024 requests of 40 ms take 20 places; of 64 most are free, and the hardly any wait is no chance."""
+    brake = QueueDelay(QueueDelayOptions(), 0.0)
+    if slots is not None:
+        brake.serve(slots, median=0.03, mean=0.04)
+    second = 0.0
+    while brake.cursor > 256:
+        second += 1.0
+        _window(brake, second, _EVENLY, 9.0)
+    taken = 0
+    while brake.cursor < LOWEST_PRIORITY:
+        taken += 1
+        _window(brake, second + taken, _EVENLY, 0.001)
+    assert taken == windows
+
+
 def test_traffic_of_one_priority_is_thinned_and_not_switched_off() -> None:
     brake = QueueDelay(QueueDelayOptions(), 0.0)
     same = [128] * 1000

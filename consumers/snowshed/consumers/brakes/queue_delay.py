@@ -22,6 +22,8 @@ __all__ = ["QueueDelay", "QueueDelayOptions"]
 _LEVELS = LOWEST_PRIORITY + 1
 _EASY = 0.25
 """Share of the target below which there is hardly any wait."""
+_IDLE = 0.75
+"""Share of `utilization` below which it is no chance that there is hardly any wait: places are free."""
 _UNTIMED = 5.0
 """Targets that chance may take where there are no deadlines."""
 _FASTEST = 6
@@ -56,7 +58,8 @@ class QueueDelayOptions:
     climb: int = 16
     """Levels that the cursor rises at most in a window: what callers do not send any more cannot be counted."""
     ease: int = 3
-    """Windows on end with hardly any wait, after which both steps up double each window: the trouble is over."""
+    """Windows on end with hardly any wait, after which both steps up double each window: the trouble is over. They
+    do at once where the host's places are known to be free."""
 
     def __post_init__(self) -> None:
         check(self, above=True, target=self.target, window=self.window, up=self.up)
@@ -75,6 +78,8 @@ class QueueDelay:
     __slots__ = (
         "_arrivals",
         "_arrived",
+        "_began",
+        "_capacity",
         "_chance",
         "_deadlines",
         "_delays",
@@ -105,7 +110,7 @@ class QueueDelay:
         """Whether the last window's delay was over its target."""
         self._edge = Dither()
         self._easy = 0
-        self._chance = 0.0
+        self._chance = self._capacity = 0.0
         self._long = options.target
         self.thins = False
         """Whether only a share of the calls at the cursor passes; otherwise `passed` need not be told."""
@@ -168,14 +173,17 @@ class QueueDelay:
         self.delay = self._delays / self._seen if self._seen else 0.0
         self.is_overloaded = self._seen >= self._options.fewest and self.delay > self.target
         self._easy = self._easy + 1 if self.delay < _EASY * self.target else 0
+        if self._easy and self._has_room(now - self._began):
+            self._easy = max(self._easy, self._options.ease + 1)
         if self.is_overloaded or self.cursor < LOWEST_PRIORITY or self.thins:
             self._move()
         self._long = self._least
         self._begin(now)
 
-    def serve(self, slots: int, service_time: float) -> None:
+    def serve(self, slots: int, *, median: float, mean: float) -> None:
         """From now on requests are known to be served so many at a time, and to take so many seconds."""
-        self._chance = waits_by_chance(slots, service_time, self._options.utilization)
+        self._chance = waits_by_chance(slots, median, self._options.utilization)
+        self._capacity = slots / mean if mean > 0.0 else inf
 
     @property
     def target(self) -> float:
@@ -193,6 +201,11 @@ class QueueDelay:
         options = self._options
         most = options.chance_share * self._deadline if self._timed else _UNTIMED * options.target
         return max(options.target, min(self._chance, most))
+
+    def _has_room(self, seconds: float) -> bool:
+        """Whether clearly fewer were admitted in so many seconds than can be served; unknown counts as no."""
+        admitted = self._waited - self._refused
+        return admitted < _IDLE * self._options.utilization * self._capacity * seconds
 
     def _move(self) -> None:
         offered = self._arrived if self._arrivals else self._ended
@@ -224,6 +237,7 @@ class QueueDelay:
         self.thins = share < 1.0
 
     def _begin(self, now: float) -> None:
+        self._began = now
         self._window_at = now + self._options.window
         self._arrived = [0] * _LEVELS
         self._ended = [0] * _LEVELS

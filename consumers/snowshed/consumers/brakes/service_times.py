@@ -13,7 +13,7 @@ _REFRESH = 1.0
 
 
 class ServiceTimes:
-    """The median and the 99th percentile of the last one to two windows, brought up to date each second.
+    """The mean, the median and the 99th percentile of the last one to two windows, brought up to date each second.
 
     What is not renewed is forgotten after two windows, so a brake that refuses everything by it asks again.
 
@@ -22,7 +22,7 @@ class ServiceTimes:
         now: the present, in seconds of the same clock as every later `now`.
     """
 
-    __slots__ = ("_latest", "_newer", "_older", "_refresh_at", "_turn_at", "_window", "add", "median", "p99")
+    __slots__ = ("_latest", "_newer", "_older", "_refresh_at", "_turn_at", "_window", "add", "mean", "median", "p99")
 
     def __init__(self, window: float, now: float) -> None:
         self._window = window
@@ -33,6 +33,8 @@ class ServiceTimes:
         """Counts the seconds that a call has taken."""
         self._turn_at = now + window
         self._refresh_at = now + _REFRESH
+        self.mean: float | None = None
+        """Seconds; None while too few calls are known."""
         self.median: float | None = None
         """Seconds; None while too few calls are known."""
         self.p99: float | None = None
@@ -50,6 +52,7 @@ class ServiceTimes:
         both.merge(self._older)
         both.merge(self._newer)
         known = both.count >= ENOUGH
+        self.mean = both.total / both.count if known else None
         self.median = both.quantile(0.5) if known else None
         self.p99 = both.quantile(0.99) if known else None
         return True

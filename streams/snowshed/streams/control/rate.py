@@ -18,6 +18,8 @@ from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
 __all__ = ["cut", "draining", "lowered", "lowest", "passing", "raised", "remembered"]
 
+_SURE = 0.85
+"""Share of what a callee is seen to do that counts in any case: of few calls a second nearly all may be chance."""
 _HALF_LIFE = 20.0
 """Seconds after which half of what a callee has done is forgotten: it may have lost more of its capacity [P]."""
 
@@ -89,7 +91,7 @@ def draining(capacity: float, queue_delay: float, control: ControlPolicy) -> flo
     """
     share = max(min(1.0 - queue_delay / control.drain, control.bears), control.admit)
     # The most of a score of counts lies about two standard deviations above what they are counts of.
-    return share * max(capacity - 2.0 * sqrt(capacity), 0.0)
+    return share * max(capacity - 2.0 * sqrt(capacity), _SURE * capacity)
 
 
 def remembered(held: float, seen: float, seconds: float) -> float:

@@ -85,8 +85,9 @@ def test_no_step_of_the_breaker_is_too_large(held: float, ok: float, overloaded:
 
 @pytest.mark.parametrize(("queue_delay", "share"), [(0.0, 0.95), (0.02, 0.95), (0.4, 0.8), (1.0, 0.5), (30.0, 0.5)])
 def test_a_surge_is_let_what_the_callee_can_do_less_what_empties_its_queue(queue_delay: float, share: float) -> None:
-    assert draining(100.0, queue_delay, CONTROL) == pytest.approx(share * (100.0 - 2.0 * 10.0))
+    assert draining(400.0, queue_delay, CONTROL) == pytest.approx(share * (400.0 - 2.0 * 20.0))
 
 
-def test_of_what_may_be_chance_alone_nothing_is_let() -> None:
-    assert draining(2.0, 0.0, CONTROL) == 0.0
+def test_no_more_than_a_part_of_what_was_seen_is_taken_for_chance() -> None:
+    assert draining(100.0, 0.0, CONTROL) == pytest.approx(0.95 * 85.0)
+    assert draining(2.0, 0.0, CONTROL) == pytest.approx(0.95 * 1.7)
