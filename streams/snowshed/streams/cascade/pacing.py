@@ -6,7 +6,7 @@ Where a surge comes in further up, the rate is cut there.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, isnan
+from math import inf, isnan, sqrt
 
 from snowshed.streams.cascade.inlets import sufficient
 from snowshed.streams.cascade.situation import Situation
@@ -68,7 +68,7 @@ def _cut(held: Throttle, step: float, seen: Situation, policy: OverloadPolicy, c
     knee = held.knee if held.falling else admitted
     floor = _floor(held, seen, policy, control)
     multiplier = cut(admitted, step, floor, policy.largest_rise, most=most, cold=seen.cold)
-    return replace(held, multiplier=multiplier, knee=knee, falling=True)
+    return replace(held, multiplier=multiplier, knee=_shown(held, knee, seen), falling=True)
 
 
 def _eased(held: Throttle, seen: Situation, policy: OverloadPolicy, control: ControlPolicy) -> Throttle:
@@ -76,7 +76,15 @@ def _eased(held: Throttle, seen: Situation, policy: OverloadPolicy, control: Con
     if not held.inlets:
         return held
     floor = _floor(held, seen, policy, control)
-    return replace(held, multiplier=max(held.multiplier, min(held.multiplier * policy.largest_rise, floor)))
+    multiplier = max(held.multiplier, min(held.multiplier * policy.largest_rise, floor))
+    return replace(held, multiplier=multiplier, knee=_shown(held, held.knee, seen))
+
+
+def _shown(held: Throttle, knee: float, seen: Situation) -> float:
+    """The knee, and at least what a callee of a surge does while requests wait: at first it has not yet shown all."""
+    # One count may exceed by a standard deviation what it is one of.
+    done = (seen.capacity - sqrt(seen.capacity)) / held.usual_rate if held.inlets else 0.0
+    return max(knee, done)  # a NaN comes second and leaves the knee
 
 
 def _floor(held: Throttle, seen: Situation, policy: OverloadPolicy, control: ControlPolicy) -> float:

@@ -207,6 +207,15 @@ def test_the_rate_rises_to_what_showed_a_queue_and_slowly_beyond() -> None:
     assert rising[-1] < 1.2 * 1.4
 
 
+def test_what_a_callee_does_while_requests_wait_is_what_the_rate_rises_to() -> None:
+    begun = replace(_SURGE, capacity=55.0)
+    low, later = steered(*[begun] * 4), steered(*[begun] * 4, _SURGE)
+    assert low.knee == pytest.approx(55.0 / 50.0)
+    assert later.knee == pytest.approx((70.0 - 70.0**0.5) / 50.0)
+    easing = replace(_SURGE, excess=1.1, balance=0.5)
+    assert steered(*[begun] * 4, easing).knee == later.knee
+
+
 def test_what_a_callee_does_is_not_known_without_its_completions() -> None:
     """It has taken on so much, and is cut from there."""
     unknown = [replace(_SURGE, capacity=nan)] * 4
