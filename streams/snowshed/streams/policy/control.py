@@ -54,9 +54,9 @@ class ControlPolicy:
     """Share of the last good rate from which on the rate rises by `creep`, and share of the capacity that the rate is
     never cut below while callers still get their answers [P]."""
     bears: float = 0.95
-    """Share of its capacity that a callee is let of a surge while the queue that shows it is short [P] …"""
+    """Share of its capacity that a callee is let of a surge while the queue that shows it is short [P]."""
     drain: float = 2.0
-    """… and seconds in which the rest of its capacity empties that queue [P]."""
+    """Seconds in which the rest of its capacity empties that queue where it is longer [P]."""
     creep: float = 1.02
     """Growth of the rate a second from there on [P]."""
     wait: float = 10.0
