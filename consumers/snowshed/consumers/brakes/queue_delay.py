@@ -191,6 +191,11 @@ class QueueDelay:
         return max(self._least, self._options.deadline_share * self._deadline)
 
     @property
+    def _admitted(self) -> int:
+        """Requests of this window that it let pass at the end of their wait."""
+        return self._waited - self._refused
+
+    @property
     def _deadline(self) -> float:
         """Mean seconds that the requests of this window had, from their arrival on; 0 where none had a deadline."""
         return self._deadlines / self._timed if self._timed else 0.0
@@ -204,12 +209,11 @@ class QueueDelay:
 
     def _has_room(self, seconds: float) -> bool:
         """Whether clearly fewer were admitted in so many seconds than can be served; unknown counts as no."""
-        admitted = self._waited - self._refused
-        return admitted < _IDLE * self._options.utilization * self._capacity * seconds
+        return self._admitted < _IDLE * self._options.utilization * self._capacity * seconds
 
     def _move(self) -> None:
         offered = self._arrived if self._arrivals else self._ended
-        admitted = self._waited - self._refused
+        admitted = self._admitted
         if self.is_overloaded:
             # A queue that serves the urgent first, and gives up what is late, is full and yet has no backlog.
             has_backlog = 2 * self._slow > self._waited

@@ -25,8 +25,7 @@ def paced(held: Throttle, seen: Situation, policy: OverloadPolicy, control: Cont
     """The control after one step of what moves its inflow: the breaker, or else the rate."""
     # Longer windows may still show a queue that has gone, and with it what a surge had come to. Where answers fail no
     # queue may be seen either: not each is where its delay is measured.
-    answers = seen.ok_share >= policy.ok_ratio
-    idle = bool(held.inlets) and answers and seen.queue_delay < policy.exit_ratio * policy.queue_delay
+    idle = bool(held.inlets) and _answers(seen, policy) and seen.queue_delay < policy.exit_ratio * policy.queue_delay
     tight = seen.overloaded and seen.may_cut and not idle
     open_to = _passing(held, seen, policy, control, tight=tight)
     if open_to < held.passing:
@@ -94,15 +93,20 @@ def _floor(held: Throttle, seen: Situation, policy: OverloadPolicy, control: Con
         return floor
     # What waits has come in since that came which is served now, and so for as long as that has waited.
     waits = seen.queue_delay * seen.admitted / held.capacity
-    if waits > policy.queue_delay or (seen.ok_share >= policy.ok_ratio and not isnan(waits)):
+    if waits > policy.queue_delay or (_answers(seen, policy) and not isnan(waits)):
         floor = draining(held.capacity, waits, control) / held.usual_rate
     # It has borne the usual until the surge came. Where nobody else suffers, less of that empties its queue sooner.
     return max(floor, control.admit if held.surges_itself else 1.0)
 
 
+def _answers(seen: Situation, policy: OverloadPolicy) -> bool:
+    """Whether most of what is let in is answered."""
+    return seen.ok_share >= policy.ok_ratio
+
+
 def _capacity(held: Throttle, seen: Situation, policy: OverloadPolicy) -> float:
     """What the callee can do: while it answers what it is let, the most of late; else no more than it does now."""
-    return held.capacity if seen.ok_share >= policy.ok_ratio else seen.capacity
+    return held.capacity if _answers(seen, policy) else seen.capacity
 
 
 def passes(held: Throttle, seen: Situation) -> float:
