@@ -39,8 +39,8 @@ class WaitQueueOptions:
     longest_wait: float = 5.0
     """Seconds after which a request is given up, whatever its deadline."""
     long_above: int = 10
-    """When more than this wait, the highest priority is served first, and of that the last come: not everybody can be
-    served in time any more."""
+    """When more than this wait, or than are served at a time, the highest priority is served first,
+    and of that the last come: not everybody can be served in time any more."""
 
     def __post_init__(self) -> None:
         check(self, capacity=self.capacity, longest_wait=self.longest_wait, long_above=self.long_above)
@@ -106,7 +106,9 @@ class WaitQueue:
         # A finaliser or a signal handler may leave in the midst of this thread's own change.
         self._lock = threading.RLock()
         self._inside = False
-        self._line: WaitLine[Request] = WaitLine(self._options.capacity, self._options.long_above)
+        options, concurrency = self._options, self._concurrency
+        long_above = options.long_above if concurrency is None else min(options.long_above, concurrency)
+        self._line: WaitLine[Request] = WaitLine(options.capacity, long_above)
         self._served: set[Waiting[Request]] = set()
         self._leaving: deque[Waiting[Request]] = deque()
         self._told: deque[Waiting[Request]] = deque()

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from math import inf, nan
 from typing import Any
 
@@ -179,8 +180,20 @@ async def test_who_is_more_urgent_takes_a_place_in_a_full_line() -> None:
     assert (queue.serving, queue.waiting) == (0, 0)
 
 
-async def test_a_long_line_serves_classes_in_their_order() -> None:
-    queue = WaitQueue(Guard("orders"), concurrency=1, options=WaitQueueOptions(long_above=0))
+@pytest.mark.parametrize(
+    ("concurrency", "options", "order"),
+    [
+        (1, WaitQueueOptions(long_above=0), [0, 1, 2, 3]),
+        (1, WaitQueueOptions(), [0, 1, 2, 3]),
+        (2, WaitQueueOptions(), [0, 1, 3, 2]),
+        (4, WaitQueueOptions(), [3, 2, 1, 0]),
+    ],
+)
+async def test_a_long_line_serves_classes_in_their_order(
+    concurrency: int, options: WaitQueueOptions, order: list[int]
+) -> None:
+    """By default a line is long where more wait than are served at a time."""
+    queue = WaitQueue(Guard("orders"), concurrency=concurrency, options=options)
     served: list[Criticality] = []
 
     async def work(criticality: Criticality) -> None:
@@ -188,11 +201,13 @@ async def test_a_long_line_serves_classes_in_their_order() -> None:
             async with queue.enter("read"):
                 served.append(criticality)
 
-    async with queue.enter("read"):
+    async with AsyncExitStack() as places:
+        for _ in range(concurrency):
+            await places.enter_async_context(queue.enter("read"))
         waiters = [asyncio.ensure_future(work(one)) for one in reversed(Criticality)]
         await _async_until(lambda: queue.waiting == len(waiters))
     await asyncio.gather(*waiters)
-    assert served == sorted(Criticality)
+    assert served == order
 
 
 async def _enter(queue: WaitQueue) -> float | None:

@@ -201,8 +201,8 @@ class LocalAdmission:
             self._flight.tick(effective, now, sheds=self._sheds)
 
     def _time(self, service: ServiceTimes, slots: int | None, *, frozen: bool) -> None:
-        if self._queue is not None and service.median is not None and service.mean is not None and slots is not None:
-            self._queue.serve(slots, median=service.median, mean=service.mean)
+        if self._queue is not None and service.mean is not None and slots is not None:
+            self._queue.serve(slots, service.mean)
         if self._deadline is not None:
             self._deadline.tune(service.median)
         if self._timeout is not None:

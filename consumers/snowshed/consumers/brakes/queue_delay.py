@@ -22,8 +22,8 @@ __all__ = ["QueueDelay", "QueueDelayOptions"]
 _LEVELS = LOWEST_PRIORITY + 1
 _EASY = 0.25
 """Share of the target below which there is hardly any wait."""
-_IDLE = 0.75
-"""Share of `utilization` below which it is no chance that there is hardly any wait: places are free."""
+_IDLE = 0.7
+"""Share of the capacity below which it is no chance that there is hardly any wait: places are free."""
 _UNTIMED = 5.0
 """Targets that chance may take where there are no deadlines."""
 _FASTEST = 6
@@ -38,7 +38,7 @@ class QueueDelayOptions:
     """Seconds of mean queue delay that are borne."""
     deadline_share: float = 0.05
     """… or this share of the mean deadline, if that is more …"""
-    utilization: float = 0.9
+    utilization: float = 0.95
     """… or what requests wait by chance at this share of the capacity, where the host says how many it serves at a
     time: a few slots cannot be kept busy without a queue. 0 leaves that out."""
     chance_share: float = 0.15
@@ -52,7 +52,7 @@ class QueueDelayOptions:
     down: float = 0.95
     """Calls that the next window admits at overload, as a share of those admitted in the last one: less, so that a
     backlog is worked off. Where most had not waited too long there is none, and as many are admitted again."""
-    up: float = 0.03
+    up: float = 0.05
     """Calls that it admits more otherwise, as a share of the offered ones: so many while nobody waits, fewer the nearer
     the delay comes to its target."""
     climb: int = 16
@@ -180,9 +180,9 @@ class QueueDelay:
         self._long = self._least
         self._begin(now)
 
-    def serve(self, slots: int, *, median: float, mean: float) -> None:
+    def serve(self, slots: int, mean: float) -> None:
         """From now on requests are known to be served so many at a time, and to take so many seconds."""
-        self._chance = waits_by_chance(slots, median, self._options.utilization)
+        self._chance = waits_by_chance(slots, mean, self._options.utilization)
         self._capacity = slots / mean if mean > 0.0 else inf
 
     @property
@@ -209,7 +209,7 @@ class QueueDelay:
 
     def _has_room(self, seconds: float) -> bool:
         """Whether clearly fewer were admitted in so many seconds than can be served; unknown counts as no."""
-        return self._admitted < _IDLE * self._options.utilization * self._capacity * seconds
+        return self._admitted < _IDLE * self._capacity * seconds
 
     def _move(self) -> None:
         offered = self._arrived if self._arrivals else self._ended
