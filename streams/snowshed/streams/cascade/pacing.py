@@ -12,7 +12,7 @@ from snowshed.streams.cascade.inlets import sufficient
 from snowshed.streams.cascade.situation import Situation
 from snowshed.streams.cascade.throttle import Throttle
 from snowshed.streams.control.levels import LEVELS
-from snowshed.streams.control.rate import cut, draining, lowered, lowest, passing, raised
+from snowshed.streams.control.rate import cut, draining, lowered, lowest, passing, raised, surely
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
 __all__ = ["paced", "passes"]
@@ -43,8 +43,10 @@ def paced(held: Throttle, seen: Situation, policy: OverloadPolicy, control: Cont
         return _cut(held, 1.0 - _REFUSED * refused, seen, policy, control)
     if refused > 0.0 and held.multiplier >= control.near * held.knee:
         return held
-    if seen.clear or idle or not seen.may_cut:
-        step = raised(held.multiplier, held.knee, policy)
+    # With the inlets cut no more waits to be let in: between bad and clear the callee is as busy as it should be.
+    rides = held.surges_above and refused <= 0.0 and _answers(seen, policy)
+    if seen.clear or idle or rides or not seen.may_cut:
+        step = raised(held.multiplier, _borne(held, seen, policy), policy)
         top = inf if seen.cold else max(policy.headroom * _enough(held, seen), held.multiplier)
         return replace(held, multiplier=min(held.multiplier * step, top), falling=False)
     return held
@@ -84,6 +86,13 @@ def _shown(held: Throttle, knee: float, seen: Situation) -> float:
     # One count may exceed by a standard deviation what it is one of.
     done = (seen.capacity - sqrt(seen.capacity)) / held.usual_rate if held.inlets else 0.0
     return max(knee, done)  # a NaN comes second and leaves the knee
+
+
+def _borne(held: Throttle, seen: Situation, policy: OverloadPolicy) -> float:
+    """The share of the usual beyond which the rate rises by degrees: it bears what it has done of late."""
+    if not held.inlets or not _answers(seen, policy):
+        return held.knee
+    return max(held.knee, surely(held.capacity) / held.usual_rate)
 
 
 def _floor(held: Throttle, seen: Situation, policy: OverloadPolicy, control: ControlPolicy) -> float:

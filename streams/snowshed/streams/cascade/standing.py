@@ -122,7 +122,8 @@ def stood(
         edges: the edges with their newest windows.
         caller: the standing of a caller that is called itself.
         policy: the thresholds.
-        frozen: whether something is wrong in the domain, so that nothing may be learned.
+        frozen: whether something is wrong in the domain, so that nothing is learned any more. What is not known yet is:
+            where a start looks like trouble to one service, all others would else stay blind.
         season: its usual week, where one has been learned.
     """
     edge = edges[0]
@@ -132,7 +133,8 @@ def stood(
     window = joined(held.open, measured(edges))
     if window.span < _WHOLE:
         return replace(_heard(held, edges, policy), open=window)
-    sound = not frozen and not any(one.overloaded.windows or one.amplified.windows for one in edges)
+    sound = not any(one.overloaded.windows or one.amplified.windows for one in edges)
+    sound = sound and not (frozen and held.demand.known)
     moved = factor(season, held.learned_at, edge.observed_at)
     asked = _asked(window, held, edges, caller, policy)
     return _judged(held, asked, edges, policy, moved=moved, sound=sound)

@@ -93,13 +93,23 @@ def _inlets(fleet: Fleet, callee: str, policy: Policy) -> tuple[Inlet, ...]:
     return tuple(
         Inlet(
             service=name,
-            usual=fleet.surging[name].demand.location,
+            usual=_usual(fleet, name),
             caused=caused[name],
             enforcers=min(sum(edge.window.reporters for edge in fleet.callees[name]), _nodes(fleet, name)),
         )
         for name in sorted(caused)
-        if fleet.surging[name].asked > fleet.surging[name].demand.location
+        if fleet.surging[name].asked > _usual(fleet, name)
     )
+
+
+def _usual(fleet: Fleet, service: str) -> float:
+    """Requests a second that a surging service usually gets.
+
+    By what its edges have learned, as what it causes is: of few requests what the service itself has learned may differ
+    from that by a third, and so would what it is let.
+    """
+    learned = sum(edge.baseline.first_rate for edge in fleet.callees.get(service, ()))
+    return learned if learned > 0.0 else fleet.surging[service].demand.location
 
 
 def _itself(fleet: Fleet, seen: Situation) -> tuple[Inlet, ...]:
@@ -122,8 +132,9 @@ def _caused(fleet: Fleet, service: str, known: dict[str, Mapping[str, float]]) -
         if caller is None or name == service:
             continue
         above = _caused(fleet, name, known) if len(known) < _FARTHEST else known[service]
-        share = edge.baseline.first_rate / caller.demand.location
-        for inlet, calls in (above or {name: caller.demand.location}).items():
+        usual = _usual(fleet, name)
+        share = edge.baseline.first_rate / usual
+        for inlet, calls in (above or {name: usual}).items():
             found[inlet] = found.get(inlet, 0.0) + calls * share
     known[service] = found
     return found

@@ -16,7 +16,7 @@ from math import pow as power
 
 from snowshed.streams.policy import ControlPolicy, OverloadPolicy
 
-__all__ = ["cut", "draining", "lowered", "lowest", "passing", "raised", "remembered"]
+__all__ = ["cut", "draining", "lowered", "lowest", "passing", "raised", "remembered", "surely"]
 
 _SURE = 0.85
 """Share of what a callee is seen to do that counts in any case: of few calls a second nearly all may be chance."""
@@ -89,9 +89,15 @@ def draining(capacity: float, queue_delay: float, control: ControlPolicy) -> flo
         queue_delay: seconds that a request waits.
         control: in how many seconds the queue is to be empty, and the least and the largest share of the capacity.
     """
-    share = max(min(1.0 - queue_delay / control.drain, control.bears), control.admit)
-    # The most of a score of counts lies about two standard deviations above what they are counts of.
-    return share * max(capacity - 2.0 * sqrt(capacity), _SURE * capacity)
+    return max(min(1.0 - queue_delay / control.drain, control.bears), control.admit) * surely(capacity)
+
+
+def surely(capacity: float) -> float:
+    """Calls a second that a callee can do at least, of which the most of late has come to so many in a second.
+
+    The most of a score of counts lies about two standard deviations above what they are counts of.
+    """
+    return max(capacity - 2.0 * sqrt(capacity), _SURE * capacity)
 
 
 def remembered(held: float, seen: float, seconds: float) -> float:

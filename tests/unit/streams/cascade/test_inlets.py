@@ -161,6 +161,25 @@ def test_a_surge_is_followed_up_to_where_it_comes_in() -> None:
     assert set(decided(domain)) == {"front"}
 
 
+def test_what_an_inlet_usually_gets_is_what_its_edges_have_learned() -> None:
+    """As is what it causes; of few requests a second the service itself may have learned something else."""
+    domain = Domain()
+    for at in range(32):
+        domain.step(at, edges(at, *fleet(13.0 if at < 25 else 100.0)))
+    (throttle,) = [one for one in domain.state.values() if isinstance(one, Throttle) and one.callee == "cart"]
+    (product,) = throttle.inlets
+    assert (product.usual, product.caused) == (20.0, 20.0)
+
+
+def test_a_surge_is_known_also_where_the_start_of_another_service_looked_like_trouble() -> None:
+    domain = Domain()
+    for at in range(32):
+        slow = row("batch", "slow", 50.0, QUEUEING, usual=nan)
+        interfaces = fleet(20.0 if at < 25 else 100.0) if at >= 3 else []
+        domain.step(at, edges(at, slow, *interfaces))
+    assert "product" in decided(domain)
+
+
 def test_services_that_call_each_other_in_a_circle_do_not_lead_up_for_ever() -> None:
     domain = Domain()
     for at in range(32):
@@ -214,6 +233,25 @@ def test_what_a_callee_does_while_requests_wait_is_what_the_rate_rises_to() -> N
     assert later.knee == pytest.approx((70.0 - 70.0**0.5) / 50.0)
     easing = replace(_SURGE, excess=1.1, balance=0.5)
     assert steered(*[begun] * 4, easing).knee == later.knee
+
+
+def test_the_rate_rises_soon_to_what_the_callee_has_done_of_late() -> None:
+    """Its first second of trouble may have shown only a part of that."""
+    begun = [replace(_SURGE, capacity=55.0)] * 4
+    slow = steered(*begun, *[replace(_CLEAR, capacity=55.0)] * 4)
+    soon = steered(*begun, *[_CLEAR] * 4)
+    assert slow.knee == soon.knee
+    assert slow.multiplier < soon.multiplier < 70.0 / 50.0
+
+
+def test_between_bad_and_clear_a_surge_further_up_is_let_more_by_degrees() -> None:
+    between = replace(_CLEAR, clear=False, excess=0.7, queue_delay=0.015)
+    risen = [*[_SURGE] * 4, *[_CLEAR] * 4]
+    assert steered(*risen, between).multiplier > steered(*risen).multiplier
+    refusing = replace(between, reject_ratio=0.2)
+    assert steered(*risen, refusing).multiplier <= steered(*risen).multiplier, "what it refuses has cost work before"
+    own = replace(_OWN, overloaded=False, clear=False, excess=0.7, queue_delay=0.015)
+    assert steered(*[_OWN] * 4, own).multiplier == steered(*[_OWN] * 4).multiplier
 
 
 def test_what_a_callee_does_is_not_known_without_its_completions() -> None:
