@@ -182,6 +182,19 @@ class SqlPair(ABC):
             host="127.0.0.1", port=self._ports[number], user="root", autocommit=True, connect_timeout=5
         )
 
+    def stopped(self) -> str:
+        """What the replica says of itself where it does not follow its source; empty where it does."""
+        connection = self.connect(1)
+        try:
+            with connection.cursor(pymysql.cursors.DictCursor) as cursor:
+                cursor.execute("SHOW SLAVE STATUS")
+                [status] = cursor.fetchall()
+        finally:
+            connection.close()
+        runs = {name: status[f"Slave_{name}_Running"] for name in ("IO", "SQL")}
+        errors = {name: status[f"Last_{name}_Error"] for name in runs}
+        return "" if set(runs.values()) == {"Yes"} else f"{runs} {errors}"
+
     def delay_replay(self, seconds: int) -> None:
         """Let the replica apply each transaction so long after its commit."""
         self.execute(1, "STOP SLAVE", f"CHANGE MASTER TO MASTER_DELAY = {seconds}", "START SLAVE")
