@@ -100,6 +100,6 @@ def _used(told: int | None, slots: int = 3, mean: float = 0.04, overload: float 
 def test_a_few_slots_are_kept_busy_under_overload() -> None:
     blind, wait = _used(None)
     used, longer = _used(3)
-    assert blind < 0.82
-    assert used > 0.87
+    assert used > 0.9
+    assert blind < used - 0.1
     assert wait < longer < 0.15, "well within the deadline of half a second"

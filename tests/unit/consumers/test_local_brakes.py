@@ -196,6 +196,7 @@ def test_whatever_happens_the_counts_agree_and_idle_time_opens_all(steps: list[t
     guard, clock = hand_clocked_guard("orders", local=_SMALL)
     running: list[Permit] = []
     admitted = refused = ended = 0
+    has_lower = False
     for what, name, later in steps:
         if what in {"call", "retry", "low", "late"}:
             answer = guard.try_admit(
@@ -218,7 +219,8 @@ def test_whatever_happens_the_counts_agree_and_idle_time_opens_all(steps: list[t
         stats = guard.stats
         assert (stats.admitted, stats.in_flight) == (admitted, admitted - ended)
         assert sum(stats.rejected.values()) == refused
-        assert stats.in_flight <= 5 * 1.25, "the limit, and a quarter for the class below that calls too"
+        has_lower = has_lower or what == "low"
+        assert stats.in_flight <= (5 * 1.25 if has_lower else 5), "a quarter more where a lower class calls too"
     for permit in running:
         permit.succeeded()
     for _ in range(500):
