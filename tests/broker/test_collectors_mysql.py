@@ -71,7 +71,7 @@ def test_a_row_reaches_the_replica_with_the_transactions_it_is_behind(pair: SqlP
         second = _written(source)
         assert (second.version, second.position) == (first.version + 1, first.position + 1)
         assert second.unit is PositionUnit.TRANSACTIONS
-        wait_until(lambda: _shows(replica, second.version), what="the row is replicated")
+        wait_until(lambda: _shows(replica, second.version), what="the row is replicated", found=pair.stopped)
         row = _seen(replica)
         assert (row.written_at, row.writer, row.row_period) == (second.written_at, "host@test", 0.5)
         assert (row.position, row.source_position) == (second.position, second.position)
@@ -81,7 +81,7 @@ def test_the_interval_holds_the_truth_while_the_replicas_applier_is_stopped(pair
     judged = Judged(slo=1.0)
     with _collectors(pair.primary_url, pair.replica_url) as (source, replica, _):
         [last] = judged.take([_written(source)])
-        wait_until(lambda: _shows(replica, last.version), what="the row is replicated")
+        wait_until(lambda: _shows(replica, last.version), what="the row is replicated", found=pair.stopped)
         judged.introduce(lambda: [_seen(replica)])
         pair.pause_replay()
         try:
@@ -98,7 +98,7 @@ def test_the_interval_holds_the_truth_while_the_replicas_applier_is_stopped(pair
         finally:
             pair.resume_replay()
         assert judged.status("r1") is LagStatus.BEHIND
-        wait_until(lambda: _shows(replica, last.version), what="the replica catches up")
+        wait_until(lambda: _shows(replica, last.version), what="the replica catches up", found=pair.stopped)
         judged.take([_seen(replica)])
         assert judged.status("r1") is LagStatus.FRESH
 
@@ -107,7 +107,7 @@ def test_a_replica_that_receives_nothing_is_as_old_as_it_is(pair: SqlPair) -> No
     judged = Judged(slo=0.5)
     with _collectors(pair.primary_url, pair.replica_url) as (source, replica, _):
         [last] = judged.take([_written(source)])
-        wait_until(lambda: _shows(replica, last.version), what="the row is replicated")
+        wait_until(lambda: _shows(replica, last.version), what="the row is replicated", found=pair.stopped)
         judged.introduce(lambda: [_seen(replica)])
         pair.cut_off()
         try:
@@ -125,20 +125,20 @@ def test_a_replica_that_receives_nothing_is_as_old_as_it_is(pair: SqlPair) -> No
 def test_a_replica_that_was_killed_is_read_again_and_counted_right(pair: SqlPair) -> None:
     with _collectors(pair.primary_url, pair.replica_url) as (source, replica, _):
         first = _written(source)
-        wait_until(lambda: _shows(replica, first.version), what="the row is replicated")
+        wait_until(lambda: _shows(replica, first.version), what="the row is replicated", found=pair.stopped)
         pair.kill_replica()
         with pytest.raises(ServerUnavailable, match="orders/r1"):
             _seen(replica)
         last = _written(source)
         pair.restart_replica()
-        wait_until(lambda: _shows(replica, last.version), what="the replica catches up")
+        wait_until(lambda: _shows(replica, last.version), what="the replica catches up", found=pair.stopped)
         row = _seen(replica)
         assert (row.position, row.source_position) == (last.position, last.position)
 
 
 def test_a_stopped_applier_is_logged_once_with_its_state(pair: SqlPair) -> None:
     with _collectors(pair.primary_url, pair.replica_url) as (_, _, applier), capture_logs() as logs:
-        wait_until(lambda: _last(applier, logs) == ("yes", "yes"), what="the replica is linked")
+        wait_until(lambda: _last(applier, logs) == ("yes", "yes"), what="the replica is linked", found=pair.stopped)
         logs.clear()
         pair.pause_replay()
         try:
@@ -166,6 +166,7 @@ def user(pair: SqlPair) -> Generator[str]:
     wait_until(
         lambda: bool(pair.execute(1, f"SELECT 1 FROM mysql.user WHERE user = '{name}'")),
         what="the user is replicated",
+        found=pair.stopped,
     )
     yield name
     pair.execute(0, f"DROP USER {name}@'127.0.0.1'")
@@ -190,8 +191,8 @@ def test_a_user_that_may_not_write_is_told_what_to_run_and_then_it_works(pair: S
         _run(pair, user, str(asked.value).partition("Run: ")[2])
         assert _written(row).version == 1
         granted = f"SELECT 1 FROM mysql.tables_priv WHERE user = '{user}'"
-        wait_until(lambda: bool(pair.execute(1, granted)), what="the grant is replicated")
-        wait_until(lambda: _shows(reader, 1), what="the row is replicated")
+        wait_until(lambda: bool(pair.execute(1, granted)), what="the grant is replicated", found=pair.stopped)
+        wait_until(lambda: _shows(reader, 1), what="the row is replicated", found=pair.stopped)
         row.close()
         reader.close()
         applier.close()

@@ -211,7 +211,7 @@ def small(pair: SqlPair) -> Generator[SqlPair]:
     pair.kill_replica()
     pair.restart_replica(*_SMALL)
     there = "SELECT 1 FROM information_schema.tables WHERE table_name = 'things'"
-    wait_until(lambda: bool(pair.execute(1, there)), what="the table is replicated")
+    wait_until(lambda: bool(pair.execute(1, there)), what="the table is replicated", found=pair.stopped)
     yield pair
     pair.kill_replica()
     pair.restart_replica()

@@ -81,6 +81,20 @@ def test_a_second_worker_takes_partitions_over_without_loss_or_repetition(rig: R
         assert_exactly_once(rig, expected_ids(by_key(0, 1_000)))
 
 
+@pytest.mark.parametrize("protocol", ["consumer", "classic"])
+def test_a_worker_is_ready_with_open_lanes_or_when_there_is_none_for_it(
+    kafka: Broker, prefix: str, protocol: Protocol
+) -> None:
+    rig = Rig(kafka.bootstrap, prefix, partitions=1, protocol=protocol)
+    with rig.core() as first:
+        while not first.ready:  # without a pause: to be ready for a moment before the lanes are known is the fault
+            pass
+        assert [lane.opened for lane in first.lanes] == [True]
+        with rig.core() as idle:
+            wait_until(lambda: idle.ready, what="who has nothing to do is ready")
+            assert (idle.lanes, first.ready) == ([], True)
+
+
 class FlakyJudge(DirectJudge):
     """Breaks on every third piece of work, as an agent that restarts would."""
 

@@ -35,6 +35,8 @@ class MariaDbPair(SqlPair):
     grant = "SLAVE MONITOR ON *.*"
     _owner = "mysql"
     _by_ids = "MASTER_USE_GTID = slave_pos"
+    _done = "SELECT @@gtid_binlog_pos"
+    _applied = "SELECT MASTER_GTID_WAIT('{ids}', {seconds})"
 
     def __init__(self) -> None:
         super().__init__()

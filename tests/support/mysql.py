@@ -99,6 +99,8 @@ class MySqlPair(SqlPair):
     grant = "SELECT ON performance_schema.*"
     _owner = "root"
     _by_ids = "MASTER_AUTO_POSITION = 1"
+    _done = "SELECT @@GLOBAL.gtid_executed"
+    _applied = "SELECT WAIT_FOR_EXECUTED_GTID_SET('{ids}', {seconds})"
 
     def url(self, number: int, credentials: str = "root") -> str:
         """The address; a password goes through TLS, for the server asks for one that is not sent in clear."""

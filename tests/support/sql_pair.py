@@ -43,6 +43,10 @@ class SqlPair(ABC):
     """Whom the servers are run as by root."""
     _by_ids: str
     """What makes a replica follow by transaction ids."""
+    _done: str
+    """Asks the primary for the ids of all its transactions."""
+    _applied: str
+    """Lets the replica wait for those `{ids}` for `{seconds}`, and says 0 once it has applied them."""
 
     def __init__(self) -> None:
         self._ports = free_ports(2)
@@ -216,7 +220,15 @@ class SqlPair(ABC):
         self.execute(1, "START SLAVE IO_THREAD")
 
     def kill_replica(self) -> None:
-        """End the replica without a farewell."""
+        """End the replica without a farewell, once it has applied all that the primary has done.
+
+        A MariaDB that is killed between writing a `CREATE TABLE` to its binary log and noting it as applied is given it
+        again when it is back, and stops, for its strict mode takes no id twice (4 of 30 kills just behind a DDL).
+        """
+        [(ids,)] = self.execute(0, self._done)
+        [(answer,)] = self.execute(1, self._applied.format(ids=ids, seconds=_TIMEOUT))
+        if answer != 0:
+            raise ServerUnavailable(f"the replica does not follow {self.product}'s primary: {self.stopped()}")
         self._kill(1)
 
     def restart_replica(self, *options: str) -> None:
@@ -225,7 +237,7 @@ class SqlPair(ABC):
 
     def rebuild_replica(self) -> None:
         """Begin with an empty replica in the place of the one that is: it takes in all that the primary ever did."""
-        self.kill_replica()
+        self._kill(1)
         shutil.rmtree(self._data(1))
         self._install(self._data(1))
         self._start_server(1)

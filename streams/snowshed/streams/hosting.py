@@ -139,9 +139,8 @@ class CoreService(mode.Service):
 
     @property
     def ready(self) -> bool:
-        """Whether the worker is in its group and all its lanes are open."""
-        core = self._core
-        return core is not None and bool(core.member_id) and all(lane.opened for lane in core.lanes)
+        """Whether the worker takes part in its group's work."""
+        return self._core is not None and self._core.ready
 
     async def on_start(self) -> None:
         """Create what topics are missing, choose the group protocol and begin to consume."""

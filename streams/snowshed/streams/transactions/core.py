@@ -106,14 +106,14 @@ class Core:
         return list(self._source.lanes.values())
 
     @property
+    def ready(self) -> bool:
+        """Whether this worker is in its group, has been given its partitions, and all their lanes are open."""
+        return self._source.settled() and all(lane.opened for lane in self.lanes)
+
+    @property
     def returns(self) -> int:
         """How often Kafka's client has come back from a call of the consumer's."""
         return self._source.returns
-
-    @property
-    def member_id(self) -> str:
-        """This worker's member id in the group; empty before the first join."""
-        return self._source.member_id
 
     def _leave(self, reason: str) -> None:
         if self._stopping:

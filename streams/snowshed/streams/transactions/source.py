@@ -15,6 +15,7 @@ from snowshed.schemas.connection import KafkaConnection
 from snowshed.schemas.errors import SnowshedError
 from snowshed.schemas.fetching import fetch
 from snowshed.streams import folding
+from snowshed.streams.transactions.enrolment import Enrolment
 from snowshed.streams.transactions.errors import Forbidden, Stuck, forbids, kafka_error, passes
 from snowshed.streams.transactions.lane import Lane
 from snowshed.streams.transactions.misplaced import Overtaken, resume_at
@@ -66,7 +67,7 @@ class Source:
         self._unplaced: dict[Place, float] = {}
         self._stopping = threading.Event()
         self._group: Any = None
-        self._member_id = ""
+        self._enrolment = Enrolment()
         self._measured = 0.0
         self.returns = 0
         """How often Kafka's client has come back from a call: when it stands still for long, the client hangs."""
@@ -107,10 +108,9 @@ class Source:
         """
         return self._group
 
-    @property
-    def member_id(self) -> str:
-        """Our member id in the group; empty before the first join."""
-        return self._member_id
+    def settled(self) -> bool:
+        """Whether the lanes are those of the partitions we are to have, as far as a member can know."""
+        return self._enrolment.settled(time.monotonic())
 
     @property
     def lanes(self) -> Mapping[Place, Lane]:
@@ -152,8 +152,8 @@ class Source:
         self._note_member(self._consumer.memberid() or "")
 
     def _note_member(self, member_id: str) -> None:
-        if member_id != self._member_id:
-            self._member_id = member_id
+        if member_id != self._enrolment.member_id:
+            self._enrolment = self._enrolment.named(member_id, time.monotonic())
             self._joined(member_id)
 
     def _sort(self, messages: list[Message]) -> tuple[Mapping[Place, list[folding.Message]], list[Place]]:
@@ -233,6 +233,7 @@ class Source:
             self._unplaced[place] = time.monotonic()
             self._lanes[place] = lane = self._new_lane(*place)
             lane.start()
+        self._enrolment = self._enrolment.assigned()  # last: whoever sees it sees the lanes too
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("partitions_revoked", partitions=_names(partitions))
@@ -255,6 +256,7 @@ class Source:
 
     def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.warning("partitions_lost", partitions=_names(partitions))
+        self._enrolment = self._enrolment.lost(time.monotonic())
         for lane in self._forget(partitions):
             lane.lose()
         consumer.incremental_unassign(partitions)
