@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.support.kafka import describe_choice, open_test_broker
 from tests.support.mariadb import MariaDbPair
 from tests.support.mysql import MySqlPair
@@ -17,6 +18,9 @@ from tests.support.redis import RedisPair
 
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams.broker import Broker
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")  # how fast a machine is decides no test
 
 _SERVER_MARKS = ("broker", "container", "e2e", "kubernetes")
 _SERVER_TIMEOUT = 240

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,7 @@ from snowshed.consumers.actions.runbook import Plan
 from snowshed.consumers.actions.settings import plan_of
 from snowshed.consumers.actions.situation import Situation
 from snowshed.consumers.actions.states import action_id
-from snowshed.consumers.outward.table import Table
+from snowshed.consumers.outward.table import parse_table
 from snowshed.schemas.records import (
     ActionKind,
     ActionMode,
@@ -38,7 +37,7 @@ def run(executor: Executor, *, key: str = "k1", timeout: float = 10.0, attempt: 
 
 def plan(text: str) -> Plan:
     """The runbooks of a settings file with this text."""
-    return plan_of(Table(tomllib.loads(text), "runbooks.toml"))
+    return plan_of(parse_table(text, "runbooks.toml"))
 
 
 def situation(*records: Record) -> Situation:

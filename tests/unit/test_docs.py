@@ -23,7 +23,7 @@ from snowshed.consumers import DecisionView
 from snowshed.consumers.actions.settings import plan_of
 from snowshed.consumers.notify.settings import settings_of
 from snowshed.consumers.outward.secret import Secret
-from snowshed.consumers.outward.table import Table
+from snowshed.consumers.outward.table import Table, parse_table
 from snowshed.producers import Telemetry
 from snowshed.producers.collectors.postgres.source_row import CREATE_TABLE
 from snowshed.streams.broker.node import single_node
@@ -260,7 +260,7 @@ def test_other_settings_in_the_documentation_are_valid(monkeypatch: pytest.Monke
     found = [(block, OTHER_SETTINGS[block.page.name]) for block in blocks("toml") if block.page.name in OTHER_SETTINGS]
     assert len(found) >= 3
     for block, read in found:
-        read(Table(tomllib.loads(block.text), str(block)))
+        read(parse_table(block.text, str(block)))
 
 
 def test_policy_files_in_the_documentation_are_valid() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from typer.testing import CliRunner, Result
 from snowshed.consumers.notify.channels.alertmanager import Alertmanager
 from snowshed.consumers.notify.settings import NotifySettings, read_settings, settings_of
 from snowshed.consumers.outward.secret import Secret
-from snowshed.consumers.outward.table import Table
+from snowshed.consumers.outward.table import parse_table
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.streams.cli.app import build_app
 
@@ -48,7 +47,7 @@ channels = "mail"
 
 
 def parsed(text: str) -> NotifySettings:
-    return settings_of(Table(tomllib.loads(text), "notify.toml"))
+    return settings_of(parse_table(text, "notify.toml"))
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +92,23 @@ def test_what_is_wrong_is_named_with_its_place(old: str, new: str, told: str) ->
     assert old in GOOD
     with pytest.raises(ConfigurationError, match=told):
         parsed(GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "row"),
+    [
+        ("resend = 30", "  resend = 0", "channels.pager.resend", "  resend = 0"),
+        ('host = "mail.example.org"', "", "channels.mail.host", "[channels.mail]"),
+        ('channels = "mail"', 'channels = "male"', "routes[2].channels", 'channels = "male"'),
+        ('"http://alertmanager:9093"', '"alertmanager"', "channels.pager", "[channels.pager]"),
+    ],
+)
+def test_the_line_is_told_of_a_key_or_of_the_table_that_lacks_it(old: str, new: str, place: str, row: str) -> None:
+    text = GOOD.replace(old, new)
+    with pytest.raises(ConfigurationError) as error:
+        parsed(text)
+    file, line, _column, words = str(error.value).split(":", 3)
+    assert (file, words.split()[0].rstrip(":"), text.splitlines()[int(line) - 1]) == ("notify.toml", place, row)
 
 
 def test_a_wrong_secret_is_not_repeated_in_the_error() -> None:

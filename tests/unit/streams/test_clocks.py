@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, nan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.streams.clocks import Clock, observe, offset
@@ -32,7 +32,6 @@ def samples(delays: list[float], *, shift: float = 0.0, start: float = 1000.0, s
     return clock
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.0, 5.0), min_size=1, max_size=60), st.floats(-3.0, 3.0))
 def test_the_offset_is_the_smallest_delay_seen(delays: list[float], shift: float) -> None:
     assert offset(samples(delays, shift=shift), POLICY).upper == pytest.approx(min(delays) + shift, abs=1e-6)

@@ -14,7 +14,7 @@ from snowshed.consumers.notify.message import Channel, NoticeItem, Phase
 from snowshed.consumers.notify.outbox import Limits
 from snowshed.consumers.notify.routes import Route
 from snowshed.consumers.outward.http import Endpoint
-from snowshed.consumers.outward.table import Table, read_table
+from snowshed.consumers.outward.table import SettingError, Table, read_table
 from snowshed.schemas.errors import ConfigurationError
 from snowshed.schemas.records import IncidentKind
 
@@ -77,9 +77,10 @@ def _channel(table: Table) -> OpenChannel:
     make, guarantee = _MAKERS[kind]
     try:
         opened = OpenChannel(make(table), _limits(table), kind, guarantee)
-    except ConfigurationError as error:
-        named = str(error).startswith(table.where)
-        raise error if named else ConfigurationError(f"{table.where}: {error}") from None
+    except SettingError:
+        raise
+    except ConfigurationError as error:  # of a channel, which knows no settings
+        raise ConfigurationError(f"{table.where}: {error}") from None
     table.done()
     return opened
 

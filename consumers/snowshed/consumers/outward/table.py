@@ -1,23 +1,58 @@
-"""Reads a table of settings: every value is checked, a key that nobody asked for is told with what was likely meant."""
+"""Reads a table of settings: every value is checked, a key that nobody asked for is told with what was likely meant.
+
+What is wrong is told with its line, where the table was read from a text.
+"""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import Enum
 from math import inf
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from snowshed.consumers.outward.secret import Secret
+from snowshed.schemas import toml_positions
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.schemas.toml_positions import Position
 
-__all__ = ["Table", "read_table"]
+__all__ = ["SettingError", "Table", "parse_table", "read_table"]
 
 E = TypeVar("E", bound=Enum)
 
 _REQUIRED: Any = object()
+
+
+class SettingError(ConfigurationError):
+    """A key is missing or wrong; the message says where it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A key in a file."""
+
+    name: str
+    """Of the file."""
+    places: Mapping[toml_positions.Path, Position] = field(default_factory=lambda: MappingProxyType({}))
+    """Where the file's keys stand, as far as that is known."""
+    path: toml_positions.Path = ()
+    words: str = ""
+    """The full key as people write it."""
+
+    def __str__(self) -> str:
+        at = toml_positions.nearest(self.path, self.places)
+        file = self.name if at is None else f"{self.name}:{at.line}:{at.column}"
+        return f"{file}: {self.words}" if self.words else file
+
+    def key(self, key: str) -> _Place:
+        return replace(self, path=(*self.path, key), words=f"{self.words}.{key}" if self.words else key)
+
+    def item(self, number: int) -> _Place:
+        return replace(self, path=(*self.path, f"[{number}]"), words=f"{self.words}[{number + 1}]")
 
 
 class Table:
@@ -25,13 +60,18 @@ class Table:
 
     Args:
         values: its keys and values.
-        where: its place in the file, as errors name it.
+        where: the file's name, as errors name it.
     """
 
-    def __init__(self, values: Mapping[str, object], where: str) -> None:
-        self.where = where
+    def __init__(self, values: Mapping[str, object], where: str | _Place) -> None:
+        self._place = where if isinstance(where, _Place) else _Place(where)
         self._values = values
         self._asked: set[str] = set()
+
+    @property
+    def where(self) -> str:
+        """Its place in the file, as errors name it."""
+        return str(self._place)
 
     def text(self, key: str, default: str = _REQUIRED) -> str:
         """A string that is not empty, unless the default is."""
@@ -98,7 +138,7 @@ class Table:
         value = self._get(key, {})
         if not isinstance(value, dict):
             raise self.wrong(key, f"must be a table, not {value!r}")
-        return Table(cast("Mapping[str, object]", value), f"{self.where}.{key}")
+        return Table(cast("Mapping[str, object]", value), self._place.key(key))
 
     def names(self) -> tuple[str, ...]:
         """The keys that are there."""
@@ -109,10 +149,10 @@ class Table:
         value = self._get(key, [])
         if not isinstance(value, list):
             raise self.wrong(key, f"must be a list of tables [[{key}]]")
-        for number, item in enumerate(cast("Sequence[object]", value), 1):
+        for number, item in enumerate(cast("Sequence[object]", value)):
             if not isinstance(item, dict):
                 raise self.wrong(key, f"must be a list of tables [[{key}]]")
-            yield Table(cast("Mapping[str, object]", item), f"{self.where}.{key}[{number}]")
+            yield Table(cast("Mapping[str, object]", item), self._place.key(key).item(number))
 
     def named(self, key: str) -> Iterator[tuple[str, Table]]:
         """The tables of a table of tables `[key.NAME]`, with their names."""
@@ -132,9 +172,9 @@ class Table:
                 meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(self._asked))}"
                 raise self.wrong(key, f"is unknown: {meant}")
 
-    def wrong(self, key: str, what: str) -> ConfigurationError:
+    def wrong(self, key: str, what: str) -> SettingError:
         """The error that a key is wrong."""
-        return ConfigurationError(f"{self.where}.{key} {what}")
+        return SettingError(f"{self._place.key(key)} {what}")
 
     def _get(self, key: str, default: object) -> object:
         self._asked.add(key)
@@ -158,8 +198,25 @@ def read_table(path: Path) -> Table:
         ConfigurationError: the file cannot be read or is not TOML.
     """
     try:
-        return Table(tomllib.loads(path.read_text("utf-8")), path.name)
+        return parse_table(path.read_text("utf-8"), path.name)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}; name another file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}; correct it") from error
+
+
+def parse_table(text: str, name: str) -> Table:
+    """The table in a text.
+
+    Args:
+        text: TOML.
+        name: what errors call it.
+
+    Raises:
+        ConfigurationError: the text is not TOML.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{name} is not valid TOML: {error}; correct it") from error
+    return Table(values, _Place(name, toml_positions.positions(text)))

@@ -12,8 +12,8 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, cast, get_args, get_type_hints
 
+from snowshed.schemas.toml_positions import Path
 from snowshed.streams.policy import Policy
-from snowshed.streams.policy.positions import Path
 
 __all__ = ["Meaning", "meaning", "shown"]
 

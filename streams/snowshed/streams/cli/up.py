@@ -32,7 +32,8 @@ __all__ = ["command"]
 _READY_TIMEOUT = 90.0
 _PROBE_TIMEOUT = 2.0
 _LOOK = 0.1
-_STOP_GRACE = 10.0
+_STOP_GRACE = 20.0
+"""Longer than a worker may take to leave in order (15 s); whoever cannot wait interrupts once more."""
 _KAFKA_PORT = 9092
 _OWN_PARTITIONS = 2
 """Partitions of each topic on a broker of our own: enough for two workers, and quick to start."""

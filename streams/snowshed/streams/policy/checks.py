@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from snowshed.schemas.toml_positions import Path
 from snowshed.streams.policy.control import FeaturePolicy
 from snowshed.streams.policy.declared import Beyond, DatasetPolicy, Declared, LostControl, ServicePolicy
 from snowshed.streams.policy.mapping import Problem
 from snowshed.streams.policy.policy import Policy
-from snowshed.streams.policy.positions import Path
 
 __all__ = ["FORMAT", "inconsistencies"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from snowshed.schemas.toml_positions import Path
 from snowshed.streams.policy.control import FeaturePolicy
 from snowshed.streams.policy.declared import DatasetPolicy, QuorumPolicy, ServicePolicy
 from snowshed.streams.policy.document import leaves
 from snowshed.streams.policy.policy import Policy
-from snowshed.streams.policy.positions import Path
 
 __all__ = ["Change", "concerns", "differences"]
 

@@ -11,10 +11,10 @@ from hashlib import blake2b
 from typing import Any, cast
 
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.schemas.toml_positions import Path, Position, nearest, positions
 from snowshed.streams.policy.checks import inconsistencies
 from snowshed.streams.policy.mapping import Problem, read
 from snowshed.streams.policy.policy import Policy
-from snowshed.streams.policy.positions import Path, Position, positions
 
 __all__ = ["Document", "PolicyError", "fingerprint", "leaves", "parsed", "salvaged"]
 
@@ -30,8 +30,8 @@ class PolicyError(ConfigurationError):
 
     def __init__(self, name: str, problems: Sequence[Problem], places: Mapping[Path, Position]) -> None:
         self.name = name
-        self.problems = tuple(sorted(problems, key=lambda one: _place(one.path, places) or Position(0, 0)))
-        self.places = tuple(_place(one.path, places) for one in self.problems)
+        self.problems = tuple(sorted(problems, key=lambda one: nearest(one.path, places) or Position(0, 0)))
+        self.places = tuple(nearest(one.path, places) for one in self.problems)
         lines = [f"{_where(name, at)}: {one}" for one, at in zip(self.problems, self.places, strict=True)]
         super().__init__("\n".join(lines))
 
@@ -95,11 +95,6 @@ def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
             yield from leaves(item, (*path, key))
     else:
         yield path, value
-
-
-def _place(path: Path, places: Mapping[Path, Position]) -> Position | None:
-    """Where a key stands or, if it is missing, the table that lacks it."""
-    return next((places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in places), None)
 
 
 def _where(name: str, at: Position | None) -> str:

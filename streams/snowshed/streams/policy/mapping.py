@@ -12,7 +12,7 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from snowshed.schemas.errors import ConfigurationError
-from snowshed.streams.policy.positions import Path
+from snowshed.schemas.toml_positions import Path
 
 __all__ = ["Problem", "build", "dotted", "read"]
 

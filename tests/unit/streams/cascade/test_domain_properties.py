@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import nan
 from typing import cast
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.streams.cascade.domain_script import CODEC, QUEUEING, RETRYING, START, Domain, edges, lag, node
 
@@ -86,7 +86,6 @@ def records(at: float, happened: Iterable[tuple[str, object]]) -> list[Record]:
     return made
 
 
-@settings(deadline=None)
 @given(scripts)
 def test_a_fold_resumed_from_its_dumped_state_behaves_as_one_never_interrupted(
     script: list[tuple[float, list[tuple[str, object]], float]],
@@ -103,7 +102,6 @@ def test_a_fold_resumed_from_its_dumped_state_behaves_as_one_never_interrupted(
     assert repr(straight.state) == repr(resumed.state)
 
 
-@settings(deadline=None)
 @given(scripts)
 def test_decisions_are_numbered_without_gaps_and_no_rate_is_cut_without_an_open_incident(
     script: list[tuple[float, list[tuple[str, object]], float]],

@@ -8,7 +8,7 @@ from math import nan
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.streams.cascade.domain_script import QUEUEING, RETRYING, Domain, edges
 
@@ -37,7 +37,6 @@ def kept(domain: Domain) -> list[EdgeView]:
     return [edge for value in domain.state.values() if isinstance(value, Inbound) for edge in value.edges]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(windows, windows, windows), min_size=1, max_size=12))
 def test_windows_judged_together_leave_the_same_edges_as_each_judged_by_itself(
     script: list[tuple[Mapping[str, object], ...]],
@@ -71,7 +70,6 @@ def test_windows_too_thin_to_be_judged_are_judged_together_once_there_are_enough
     assert (quiet.overloaded.windows, quiet.overloaded.covered, busy.overloaded.windows) == (1, 2.0, 0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(windows, windows), min_size=1, max_size=8))
 def test_edges_come_back_from_their_bytes_as_they_were(script: list[tuple[Mapping[str, object], ...]]) -> None:
     domain = Domain()

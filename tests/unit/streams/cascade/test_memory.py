@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.streams.cascade.domain_script import RETRYING, Domain, edges
 from tests.unit.streams.cascade.test_domain_properties import records, scripts
@@ -17,7 +17,6 @@ from snowshed.streams.governed import Governed
 from snowshed.streams.policy import Policy
 
 
-@settings(deadline=None)
 @given(scripts, st.integers(0, 3))
 def test_a_step_judges_the_same_with_an_empty_memory(
     script: list[tuple[float, list[tuple[str, object]], float]], ticks: int

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.streams.cascade.situation import Situation
@@ -146,7 +146,6 @@ situations = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(situations, max_size=60))
 def test_rate_and_level_stay_in_bounds_and_move_in_bounded_steps(script: list[Situation]) -> None:
     policy = OverloadPolicy()

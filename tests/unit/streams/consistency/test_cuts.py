@@ -8,7 +8,7 @@ from itertools import product
 from math import nan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.consumers import ReplicaRouter, WriteFence
@@ -132,7 +132,6 @@ def test_in_every_cut_of_five_at_most_one_side_writes_and_it_is_the_majority(gro
 _CUTS = st.lists(st.tuples(*[st.integers(0, 2)] * 5), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(_CUTS, st.data())
 def test_however_cuts_move_no_two_sides_write_once_the_store_has_been_heard(
     cuts: list[Assignment], data: st.DataObject
@@ -247,7 +246,6 @@ _STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(_STEPS, st.booleans(), st.floats(-0.2, 0.2), st.floats(0.0, 3.0))
 def test_no_answer_is_older_than_its_mark_and_none_beyond_the_bound_is_given_unasked(
     steps: list[tuple[float, str, str, float]], marked: bool, skew: float, delay: float

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.streams.control.levels import Ladder, Signs, climbed
@@ -69,7 +69,6 @@ def test_a_declared_cascade_keeps_its_trigger_from_going_down() -> None:
     assert set(after(Ladder(3, 0.0), replace(CALM, spreads=True), 500)) == {3}
 
 
-@settings(deadline=None)
 @given(st.lists(st.builds(Signs, **dict.fromkeys(Signs.__dataclass_fields__, st.booleans())), max_size=80))
 def test_no_sequence_of_signs_lets_a_level_fall_early_or_by_two(script: list[Signs]) -> None:
     held = Ladder()

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import inf, nan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.streams.control.programme import Programme, Queue, Stage, advanced, begun
@@ -87,7 +87,6 @@ def test_a_service_that_answers_everybody_too_late_is_not_cut_off_for_it() -> No
     assert (held.rate, held.goal) == (110.0, 220.0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=200))
 def test_whatever_the_queue_does_the_rate_stays_in_its_bounds_and_no_step_is_too_large(script: list[bool]) -> None:
     seen = [one for one in run([Queue(over) for over in script]) if one]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import nan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.streams.control.rate import cut, draining, lowered, lowest, passing, raised
@@ -74,7 +74,6 @@ def test_a_breaker_leaves_alone_what_answers() -> None:
     assert passing(1.0, 0.9, 0.0, overloaded=True, policy=POLICY, control=CONTROL) == 1.0
 
 
-@settings(deadline=None)
 @given(st.floats(0.05, 1.0), st.floats(0.0, 1.0), st.booleans())
 def test_no_step_of_the_breaker_is_too_large(held: float, ok: float, overloaded: bool) -> None:
     after = passing(held, ok, 0.0, overloaded=overloaded, policy=POLICY, control=CONTROL)

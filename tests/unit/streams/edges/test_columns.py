@@ -107,7 +107,7 @@ def assert_read_as_decoded(values: list[bytes | None]) -> None:
     assert (columns.values.shape[1], len(columns.buckets)) == (first_row, first_bucket)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(batches().map(CODEC.encode), max_size=3))
 def test_batches_are_read_as_the_codec_reads_them_without_its_help(values: list[bytes]) -> None:
     for value in values:
@@ -115,7 +115,6 @@ def test_batches_are_read_as_the_codec_reads_them_without_its_help(values: list[
     assert_read_as_decoded([*values, *values])
 
 
-@settings(deadline=None)
 @given(batches().map(CODEC.encode), st.data())
 def test_damage_is_rejected_wherever_the_codec_rejects_it(raw: bytes, data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(raw) - 1))
@@ -130,7 +129,6 @@ def test_damage_is_rejected_wherever_the_codec_rejects_it(raw: bytes, data: st.D
         assert_read_as_decoded([damaged])
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=60), st.none()), max_size=4))
 def test_junk_is_rejected(values: list[bytes | None]) -> None:
     decoded = TimingReader(CODEC).read([Message(0, 0.0, None, value) for value in values])
@@ -223,7 +221,7 @@ def test_codes_are_ranked_as_numpy_does_it(codes: list[int]) -> None:
     assert (found.tolist(), places.tolist()) == (expected[0].tolist(), expected[1].tolist())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(batches(), max_size=6))
 def test_the_reporters_of_an_edge_are_those_with_a_row_of_it_once_and_in_order(records: list[TimingBatch]) -> None:
     messages = [Message(offset, 0.0, None, CODEC.encode(record)) for offset, record in enumerate(records)]

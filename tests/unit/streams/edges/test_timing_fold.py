@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.schemas.codec import Codec
@@ -316,7 +316,6 @@ moves = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(moves)
 def test_a_fold_resumed_from_its_dumped_state_behaves_as_one_never_interrupted(
     script: list[tuple[float, list[TimingBatch]]],

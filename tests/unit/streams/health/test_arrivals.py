@@ -6,7 +6,7 @@ from math import log10
 from statistics import NormalDist, fmean, pvariance
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.streams.health.arrivals import LARGEST_PHI, deviation, learn, quantile, suspicion
@@ -18,7 +18,6 @@ def test_phi_five_is_reached_at_4_265_deviations_past_the_mean() -> None:
     assert suspicion(1.0 + quantile(5.0) * 0.1, 1.0, 0.1) == pytest.approx(5.0, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(st.floats(0.0, 1.5), st.floats(0.1, 1.0), st.floats(0.05, 1.0))
 def test_phi_is_minus_the_logarithm_of_the_normal_tail(elapsed: float, mean: float, sigma: float) -> None:
     tail = 1.0 - NormalDist(mean, sigma).cdf(elapsed)
@@ -30,7 +29,6 @@ def test_phi_stays_finite_however_long_the_silence() -> None:
     assert suspicion(1e9, 1.0, 0.05) == LARGEST_PHI
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.1, 2.0), min_size=2, max_size=90))
 def test_the_first_samples_weigh_alike(samples: list[float]) -> None:
     mean, variance, count = samples[0], 0.0, 0.0

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import inf, nan
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.schemas.codec import Codec
@@ -37,7 +37,6 @@ heartbeats = st.builds(
 messages = st.one_of(heartbeats.map(CODEC.encode), st.binary(max_size=200), st.none())
 
 
-@settings(deadline=None)
 @given(st.lists(messages, max_size=30), st.integers(1, 4))
 def test_every_message_is_read_as_the_codec_reads_it(values: list[bytes | None], remembered: int) -> None:
     reader = HeartbeatReader(CODEC, remembered)

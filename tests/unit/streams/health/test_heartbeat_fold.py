@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.schemas.codec import Codec
@@ -171,7 +171,6 @@ def test_an_end_seen_before_a_newer_beat_is_ignored() -> None:
     assert partition.step(START + 5.1, [(START + 5.1, ended)]) == ()
 
 
-@settings(deadline=None)
 @given(st.permutations(range(1, 12)), st.lists(st.integers(1, 11), max_size=10))
 def test_duplicates_and_late_beats_change_nothing_but_how_late_beats_have_been(
     order: list[int], again: list[int]
@@ -361,7 +360,6 @@ moves = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(moves)
 def test_a_fold_resumed_from_its_dumped_state_behaves_as_one_never_interrupted(
     script: list[tuple[float, list[tuple[str, int, NodeStatus]]]],

@@ -8,7 +8,7 @@ from math import inf, isnan, nan
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snowshed.schemas.codec import Codec
@@ -334,7 +334,6 @@ moves = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(moves)
 def test_a_fold_resumed_from_its_dumped_state_behaves_as_one_never_interrupted(
     script: list[tuple[float, bool, bool, float]],

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from snowshed.schemas.errors import ConfigurationError
+from snowshed.schemas.toml_positions import Position
 from snowshed.streams.policy import Declared, Policy, PolicyError, fingerprint, parsed
-from snowshed.streams.policy.positions import Position, positions
 
 _GOOD = """
 version = 1
@@ -129,35 +123,3 @@ def test_the_fingerprint_depends_on_what_is_set_and_on_nothing_else() -> None:
     assert a.fingerprint == b.fingerprint == fingerprint(a.policy)
     assert a.fingerprint != fingerprint(Policy())
     assert parsed("version = 1").fingerprint == fingerprint(Policy())
-
-
-_NAMES = st.text("abz-_9", min_size=1, max_size=4) | st.sampled_from(["a.b", "x y", "[q]", "a=b", "#h"])
-_VALUES = st.recursive(
-    st.sampled_from(["1", "true", '"s # = ]"', "'lit, }'", '"""two\nlines = [x]"""', "-2.5e3"]),
-    lambda inner: st.lists(inner, max_size=3).map(lambda items: "[" + ", ".join(items) + "]"),
-    max_leaves=4,
-)
-_TABLES = st.dictionaries(_NAMES, st.dictionaries(_NAMES, _VALUES, max_size=3), max_size=3)
-
-
-def _quoted(name: str) -> str:
-    return name if all(letter.isalnum() or letter in "-_" for letter in name) else f'"{name}"'
-
-
-@given(_TABLES)
-def test_every_key_of_any_document_is_found_where_it_is_written(tables: Mapping[str, Mapping[str, str]]) -> None:
-    lines: list[str] = []
-    for table, pairs in tables.items():
-        lines.append(f"[{_quoted(table)}] # [not] = this")
-        lines += [f"  {_quoted(key)}  = {value}" for key, value in pairs.items()]
-    text = "\n".join(lines)
-    found = positions(text)
-    rows = text.split("\n")
-    for table, pairs in tomllib.loads(text).items():
-        for key in _keys(pairs):
-            place = found[table, key]
-            assert rows[place.line - 1][place.column - 1 :].startswith(_quoted(key))
-
-
-def _keys(table: Any) -> list[str]:
-    return [*table]

@@ -32,7 +32,7 @@ CLOSED = Incident(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(any_record())
 def test_a_record_in_clear_is_read_as_the_record_that_was_written(record: Record) -> None:
     again = from_plain(type(record).__name__, orjson.loads(orjson.dumps(to_plain(record))))

@@ -34,7 +34,7 @@ def events(scenario: Scenario, seed: int) -> list[Event]:
     return list(scenario.events(seed, start=START))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(scenarios, st.integers())
 def test_the_same_seed_gives_the_same_events_and_another_seed_others(scenario: Scenario, seed: int) -> None:
     first = events(scenario, seed)
@@ -42,7 +42,7 @@ def test_the_same_seed_gives_the_same_events_and_another_seed_others(scenario: S
     assert not same(first, events(scenario, seed + 1))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(scenarios, st.integers())
 def test_events_come_in_the_order_of_their_times_and_inside_the_timeline(scenario: Scenario, seed: int) -> None:
     times = [event.at for event in events(scenario, seed)]
@@ -51,7 +51,7 @@ def test_events_come_in_the_order_of_their_times_and_inside_the_timeline(scenari
     assert times[-1] <= START + short.total
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(scenarios, st.integers())
 def test_every_record_can_be_written_and_is_keyed_as_its_topic_wants(scenario: Scenario, seed: int) -> None:
     codec = Codec()
@@ -69,7 +69,7 @@ def test_every_record_can_be_written_and_is_keyed_as_its_topic_wants(scenario: S
                 pytest.fail(f"a producer does not send {type(record).__name__}")
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(scenarios, st.integers())
 def test_a_nodes_clocks_and_counters_advance_and_its_last_word_is_that_it_leaves(scenario: Scenario, seed: int) -> None:
     beats: defaultdict[str, list[Heartbeat]] = defaultdict(list)

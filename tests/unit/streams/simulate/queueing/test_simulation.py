@@ -41,7 +41,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:
     assert first != other
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 1000),
     utilisation=st.floats(0.1, 1.2),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["Path", "Position", "positions"]
+__all__ = ["Path", "Position", "nearest", "positions"]
 
 Path = tuple[str, ...]
 """A key from the outermost table inwards; an entry of a list is `[0]`, `[1]` and so on."""
@@ -31,6 +31,11 @@ class Position(NamedTuple):
 def positions(text: str) -> Mapping[Path, Position]:
     """The position of every table, key and list entry of a valid TOML document."""
     return _Scan(text).document()
+
+
+def nearest(path: Path, places: Mapping[Path, Position]) -> Position | None:
+    """Where a key stands or, if it is missing, the table that lacks it; None when no such table is there either."""
+    return next((places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in places), None)
 
 
 class _Scan:
@@ -57,11 +62,13 @@ class _Scan:
     def _header(self) -> Path:
         several = self._text.startswith("[[", self._at)
         self._at += 1 + several
+        start = self._at
         path = self._keys(())
         self._at = self._text.index("]", self._at) + 1 + several
         if several:
             number = self._lists[path] = self._lists.get(path, -1) + 1
-            return (*path, f"[{number}]")
+            path = (*path, f"[{number}]")
+            self._note(path, start)
         return path
 
     def _keys(self, table: Path) -> Path:
@@ -73,16 +80,18 @@ class _Scan:
             if match is None:
                 return path
             path = (*path, _plain(match[0]))
-            self._note(path)
+            self._note(path, self._at)
             self._at = match.end()
             self._skip(_BLANK)
             if not self._text.startswith(".", self._at):
                 return path
             self._at += 1
+            if path in self._lists:  # what is inside a list of tables belongs to the last of them so far
+                path = (*path, f"[{self._lists[path]}]")
 
-    def _note(self, path: Path) -> None:
-        line = self._text.count("\n", 0, self._at) + 1
-        column = self._at - (self._text.rfind("\n", 0, self._at) + 1) + 1
+    def _note(self, path: Path, at: int) -> None:
+        line = self._text.count("\n", 0, at) + 1
+        column = at - (self._text.rfind("\n", 0, at) + 1) + 1
         self._found.setdefault(path, Position(line, column))
 
     def _pair(self, table: Path) -> None:
@@ -109,7 +118,7 @@ class _Scan:
             if self._text[self._at] == ",":
                 self._at += 1
                 continue
-            self._note((*path, f"[{number}]"))
+            self._note((*path, f"[{number}]"), self._at)
             self._value((*path, f"[{number}]"))
             number += 1
         self._at += 1
