@@ -132,7 +132,10 @@ def _compare(
     for name in names:
         runs = [_play(stage, scenario, name, seed) for seed in seeds]
         for unit, measure in measured.items():
-            yield _figure(f"{scenario.summary}, {name}", unit, [measure(played) for played in runs])
+            figure = _figure(f"{scenario.summary}, {name}", unit, [measure(played) for played in runs])
+            stage.tell(f"  {figure.row}")
+            yield figure
+        stage.tell(f"  sent up to {1e3 * max(played.late for played in runs):.0f} ms late")
 
 
 def _play(stage: Stage, scenario: Scenario, name: str, seed: int) -> Played:

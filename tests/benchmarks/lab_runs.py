@@ -29,6 +29,7 @@ def _played(stage: Stage, whole: Scenario, protect: str, seed: int, kafka: Kafka
     played = asyncio.run(session.play(protect, lambda _told: None))
     found = played.verdict()
     stage.tell(f"  lost {found.lost:.1f} s, in time {found.success:.1%}, back after {found.recovered_after}")
+    stage.tell(f"  sent up to {1e3 * played.late:.0f} ms late")
     return played
 
 

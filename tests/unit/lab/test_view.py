@@ -15,7 +15,7 @@ from snowshed.streams.plotting.goodput import plot_goodput
 STORM = SCENARIOS["retry_storm"]
 
 
-def played(protect: str, *, recovers: bool) -> Played:
+def played(protect: str, *, recovers: bool, late: float = 0.02) -> Played:
     """A run of ten requests a second that fails from its trouble on, and may recover after it."""
     begin, end = STORM.trouble
 
@@ -32,6 +32,7 @@ def played(protect: str, *, recovers: bool) -> Played:
         ticks=tuple(ticks),
         notes=(Note(16.0, "server is overloaded.", decided=True),),
         received={},
+        late=late,
     )
 
 
@@ -49,6 +50,13 @@ def test_the_table_sets_arrangements_side_by_side() -> None:
     assert "45.0 s" in off
     assert "0 s" in both
     assert "10.0 s" in both
+
+
+def test_a_machine_that_fell_behind_is_told() -> None:
+    assert "too busy" not in text_of(comparison([played("off", recovers=False)]))
+    text = text_of(comparison([played("off", recovers=False), played("both", recovers=True, late=1.44)]))
+    assert "both: this machine was too busy for its load, which sent requests up to 1.4 s late" in text
+    assert "off: this machine" not in text
 
 
 def test_a_second_is_a_bar_with_what_was_answered_asked_and_sent() -> None:

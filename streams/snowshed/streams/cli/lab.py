@@ -167,4 +167,5 @@ def _as_data(played: Played) -> dict[str, object]:
         "seconds": [asdict(one) for one in played.ticks],
         "notes": [asdict(one) for one in played.notes],
         "received": played.received,
+        "late": played.late,
     }

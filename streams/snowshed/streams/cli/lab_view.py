@@ -17,6 +17,8 @@ __all__ = ["comparison", "line", "table_of_scenarios"]
 _WIDTH = 36
 _FULL, _EMPTY = "█", "░"
 _BAD, _POOR = 0.5, 0.9
+_LATE = 0.25
+"""Seconds by which the load may be late before it says so; a tenth of this is usual."""
 
 
 def line(told: Tick | Note, rate: float) -> Text:
@@ -60,7 +62,15 @@ def comparison(runs: Sequence[Played]) -> RenderableType:
             table.add_row(*row)
     begin, end = runs[0].scenario.trouble
     said = f"\nsince the trouble began at {begin:g} s; it ended at {end:g} s; expected: {runs[0].scenario.expected}"
-    return Group(table, Text(said, style="dim"))
+    slow = [Text(_slow(played), style="yellow") for played in runs if played.late > _LATE]
+    return Group(table, Text(said, style="dim"), *slow)
+
+
+def _slow(played: Played) -> str:
+    return (
+        f"{played.protect}: this machine was too busy for its load, which sent requests up to {played.late:.1f} s "
+        "late; its figures say little; end what else runs here, or play it on a faster one"
+    )
 
 
 def _rows(played: Played) -> Iterator[tuple[str, ...]]:

@@ -29,6 +29,7 @@ class Ledger:
         self._notes: list[Note] = []
         self._queues: dict[str, int] = {}
         self._received: Counter[str] = Counter()
+        self._late = 0.0
         self.done = asyncio.Event()
         """Set when the load has told everything."""
 
@@ -47,10 +48,16 @@ class Ledger:
         """The load tells how requests ended."""
         ended = [Ended(of, due, at, Outcome(outcome), to) for of, due, at, outcome, to in message["ended"]]
         self._ended += ended
+        self._late = max(self._late, message["late"])
         if "second" in message:
             self._tick(message, ended)
         if "done" in message:
             self.done.set()
+
+    @property
+    def seconds(self) -> int:
+        """How many seconds the load has told of."""
+        return len(self._ticks)
 
     def closed(self, protect: str, seed: int) -> Played:
         """All of it, when the run is over."""
@@ -62,6 +69,7 @@ class Ledger:
             ticks=tuple(self._ticks),
             notes=tuple(self._notes),
             received=dict(self._received),
+            late=self._late,
         )
 
     def _tick(self, message: dict[str, Any], ended: list[Ended]) -> None:

@@ -38,6 +38,7 @@ class Load:
         self._calls = calls
         self._start = 0.0
         self._due: Counter[int] = Counter()
+        self._late = 0.0
         self._ended: list[tuple[int, float, float, str, str]] = []
         self._open: dict[asyncio.Task[None], tuple[ClassSpec, float]] = {}
 
@@ -49,10 +50,12 @@ class Load:
             await asyncio.wait(self._open, timeout=self._spec.patience.timeout)
 
     def report(self) -> dict[str, Any]:
-        """What was due, what has ended and how many attempts were sent since the last report."""
+        """What was due, how late it was sent, what has ended and how many attempts were sent since the last report."""
         due, self._due = self._due, Counter()
         ended, self._ended = self._ended, []
-        return {"due": due, "ended": ended, "attempts": sum(calls.sent() for calls in self._calls.values())}
+        late, self._late = self._late, 0.0
+        attempts = sum(calls.sent() for calls in self._calls.values())
+        return {"due": due, "late": late, "ended": ended, "attempts": attempts}
 
     def abandon(self) -> None:
         """Count what has not ended as open."""
@@ -71,6 +74,7 @@ class Load:
             if wait > 0:
                 await asyncio.sleep(wait)
             self._due[one.criticality] += 1
+            self._late = max(self._late, time.monotonic() - self._start - intended)
             request = self._request(one, cohorts.randrange(COHORTS), intended, next(keys))
             task = asyncio.get_running_loop().create_task(request)
             self._open[task] = (one, intended)

@@ -102,4 +102,7 @@ async def _finished(scenario: Scenario, ledger: Ledger, stage: Stage) -> None:
             each.cancel()
     if done not in ended:
         said = "\n".join(f"{one.name}: {one.tail()}" for one in stage.processes.values() if one.ended)
-        raise ServerUnavailable(f"the lab's processes did not play {scenario.name} to its end\n{said}")
+        raise ServerUnavailable(
+            f"the lab's processes did not play {scenario.name} to its end: {ledger.seconds} of {scenario.seconds} s "
+            f"were played; if none of them has ended, this machine is too busy for it\n{said}"
+        )

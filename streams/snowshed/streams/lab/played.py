@@ -51,6 +51,8 @@ class Played:
     notes: tuple[Note, ...]
     received: dict[str, int]
     """Requests that each service received from the trouble's beginning on."""
+    late: float
+    """Seconds after which a request was sent that was due, at most; by so much the machine fell behind."""
 
     @property
     def classes(self) -> tuple[int, ...]:

@@ -72,6 +72,7 @@ class Scenario:
         begin, end = self.trouble
         return replace(
             self,
+            summary=f"{self.summary} (times × {scale:g})",
             services=tuple(_scaled_service(service, scale) for service in self.services),
             load=_scaled_load(self.load, scale),
             trouble=(begin * scale, end * scale),
