@@ -54,7 +54,7 @@ def test_a_place_survives_its_way_to_a_process() -> None:
 @given(st.sampled_from(sorted(SCENARIOS)), st.floats(0.15, 2.0))
 def test_scaling_keeps_rates_and_the_order_of_events(name: str, scale: float) -> None:
     one, scaled = SCENARIOS[name], SCENARIOS[name].scaled(scale)
-    assert scaled.summary == f"{one.summary} (times × {scale:g})"
+    assert scaled.summary == (one.summary if scale == 1.0 else f"{one.summary} (times × {scale:g})")
     assert scaled.load.rate == one.load.rate
     assert [act.target for act in scaled.acts] == [act.target for act in one.acts]
     assert scaled.trouble[1] - scaled.trouble[0] == pytest.approx(scale * (one.trouble[1] - one.trouble[0]))
