@@ -70,7 +70,7 @@ lock:
 docs:
     {{ bin }}/python -m tests.support.generate_docs
 
-# Build the wheel and check that it alone, without the sources, passes the unit tests.
+# Build the wheel and check that it is all there and works without the sources.
 wheel:
     {{ justfile_directory() }}/tests/wheel.sh
 
