@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["Path", "Position", "nearest", "positions"]
+__all__ = ["Path", "Position", "located", "nearest", "positions"]
 
 Path = tuple[str, ...]
 """A key from the outermost table inwards; an entry of a list is `[0]`, `[1]` and so on."""
@@ -36,6 +36,11 @@ def positions(text: str) -> Mapping[Path, Position]:
 def nearest(path: Path, places: Mapping[Path, Position]) -> Position | None:
     """Where a key stands or, if it is missing, the table that lacks it; None when no such table is there either."""
     return next((places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in places), None)
+
+
+def located(name: str, at: Position | None) -> str:
+    """A file's name with a position in it, as compilers write it; the name alone without one."""
+    return name if at is None else f"{name}:{at.line}:{at.column}"
 
 
 class _Scan:

@@ -44,8 +44,7 @@ class _Place:
     """The full key as people write it."""
 
     def __str__(self) -> str:
-        at = toml_positions.nearest(self.path, self.places)
-        file = self.name if at is None else f"{self.name}:{at.line}:{at.column}"
+        file = toml_positions.located(self.name, toml_positions.nearest(self.path, self.places))
         return f"{file}: {self.words}" if self.words else file
 
     def key(self, key: str) -> _Place:

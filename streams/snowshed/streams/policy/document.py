@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any, cast
 
 from snowshed.schemas.errors import ConfigurationError
-from snowshed.schemas.toml_positions import Path, Position, nearest, positions
+from snowshed.schemas.toml_positions import Path, Position, located, nearest, positions
 from snowshed.streams.policy.checks import inconsistencies
 from snowshed.streams.policy.mapping import Problem, read
 from snowshed.streams.policy.policy import Policy
@@ -32,7 +32,7 @@ class PolicyError(ConfigurationError):
         self.name = name
         self.problems = tuple(sorted(problems, key=lambda one: nearest(one.path, places) or Position(0, 0)))
         self.places = tuple(nearest(one.path, places) for one in self.problems)
-        lines = [f"{_where(name, at)}: {one}" for one, at in zip(self.problems, self.places, strict=True)]
+        lines = [f"{located(name, at)}: {one}" for one, at in zip(self.problems, self.places, strict=True)]
         super().__init__("\n".join(lines))
 
 
@@ -95,7 +95,3 @@ def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
             yield from leaves(item, (*path, key))
     else:
         yield path, value
-
-
-def _where(name: str, at: Position | None) -> str:
-    return name if at is None else f"{name}:{at.line}:{at.column}"
