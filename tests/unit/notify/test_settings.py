@@ -111,6 +111,13 @@ def test_the_line_is_told_of_a_key_or_of_the_table_that_lacks_it(old: str, new: 
     assert (file, words.split()[0].rstrip(":"), text.splitlines()[int(line) - 1]) == ("notify.toml", place, row)
 
 
+def test_a_secret_that_is_missing_is_told_once() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        parsed(GOOD.replace('url = "env:CHAT_URL"', ""))
+    assert str(error.value).endswith(": channels.chat.url is missing")
+    assert str(error.value).count("channels.chat.url") == 1
+
+
 def test_a_wrong_secret_is_not_repeated_in_the_error() -> None:
     with pytest.raises(ConfigurationError) as error:
         parsed(GOOD.replace("env:CHAT_URL", "https://hooks.example.org/hunter3"))

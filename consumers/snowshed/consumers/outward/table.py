@@ -127,8 +127,9 @@ class Table:
 
     def secret(self, key: str) -> Secret:
         """A secret, named by `env:VARIABLE` or `file:PATH`."""
+        name = self.text(key)
         try:
-            return Secret.named(self.text(key))
+            return Secret.named(name)
         except ConfigurationError as error:
             raise self.wrong(key, str(error)) from None
 
